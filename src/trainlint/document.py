@@ -1,0 +1,226 @@
+"""What a reader makes of a text: a located tree of raw values, or the commands that a shell script runs.
+
+Nothing here knows a framework. Scalars keep their text and style, because `1e-4` is a string to PyYAML and a number to
+OmegaConf: the dialect resolves them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from trainlint.text import Location, SourceText, Span
+
+Format = Literal["shell", "yaml", "json"]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value came from. `text` is how a person would point at it; `parents` are the values it was made of.
+
+    A chain with one parent at every hop ends in the literal that a fix may change.
+    """
+
+    kind: Literal[
+        "literal",  # written in a file
+        "expansion",  # ${lr}
+        "assignment",  # lr=2e-5
+        "default-value",  # the d of ${lr:-d}
+        "computed",  # made of its parents: "a${x}", $((a * b)), a derived fact
+        "environment",  # an environment variable, known or not
+        "positional",  # $1
+        "option",  # said on our command line
+        "framework-default",  # what the trainer does when nothing is said
+        "unresolved",  # $(date), $RANDOM
+    ]
+    text: str
+    at: Location | None = None
+    parents: tuple[Origin, ...] = ()
+
+    def chain(self) -> Iterator[Origin]:
+        """This origin and what it came from, outermost first, as long as every hop has one parent."""
+        origin = self
+        yield origin
+        while len(origin.parents) == 1:
+            origin = origin.parents[0]
+            yield origin
+
+    @property
+    def literal(self) -> Location | None:
+        """The literal that alone decides this value, if there is one."""
+        *_, innermost = self.chain()
+        return innermost.at if innermost.kind == "literal" else None
+
+    def walk(self) -> Iterator[Origin]:
+        yield self
+        for parent in self.parents:
+            yield from parent.walk()
+
+
+# ---------------------------------------------------------------------------------------------- trees (YAML, JSON)
+
+
+@dataclass(slots=True)
+class Node:
+    """One value of a data file. A scalar's `text` has its quotes and escapes resolved; its type is the dialect's business."""
+
+    kind: Literal["mapping", "sequence", "scalar"]
+    span: Span
+    text: str = ""
+    style: Literal["plain", "quoted", "block", "number", "literal"] = "plain"
+    """YAML: plain, quoted, block. JSON: quoted, number, literal (true, false, null, NaN)."""
+    tag: str | None = None
+    entries: list[Entry] = field(default_factory=list)
+    elements: list[Node] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Entry:
+    """A key and its value. `merged`: it came through `<<` and stands elsewhere in the file."""
+
+    key: Node
+    value: Node
+    merged: bool = False
+
+
+# ---------------------------------------------------------------------------------------------------------- shell
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a shell word: its text, or None and the reason in `unknown`."""
+
+    text: str | None
+    origin: Origin
+    unknown: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word that bash passes to a command. `span` is where it stands in the command (the expansion, not its value).
+
+    `several`: an unresolved unquoted word; bash may make no word of it, one, or many.
+    """
+
+    parts: tuple[Part, ...]
+    span: Span
+    several: bool = False
+
+    @property
+    def text(self) -> str | None:
+        """The whole word, or None when any part of it is unknown."""
+        texts = [part.text for part in self.parts]
+        return None if None in texts else "".join(text for text in texts if text is not None)
+
+    @property
+    def known_prefix(self) -> str:
+        """The text up to the first unknown part."""
+        prefix = []
+        for part in self.parts:
+            if part.text is None:
+                break
+            prefix.append(part.text)
+        return "".join(prefix)
+
+    @property
+    def unknown(self) -> str | None:
+        return next((part.unknown for part in self.parts if part.text is None), None)
+
+    @property
+    def origin(self) -> Origin:
+        if len(self.parts) == 1:
+            return self.parts[0].origin
+        text = "".join(part.origin.text for part in self.parts)
+        return Origin("computed", text, None, tuple(part.origin for part in self.parts))
+
+    def after(self, count: int) -> Word:
+        """The word without its first `count` (known) characters: the value of `--flag=value`."""
+        parts = list(self.parts)
+        start = self.span.start
+        while parts and count:
+            first = parts[0]
+            text = first.text or ""
+            if len(text) <= count:
+                parts.pop(0)
+                count -= len(text)
+                at = first.origin.at
+                if at is not None and self.span.start <= at.span.start and at.span.end <= self.span.end:
+                    start = at.span.end
+            else:
+                parts[0], moved = _drop(first, count)
+                start = moved if moved is not None and moved in self.span else start
+                count = 0
+        if not parts:
+            parts = [Part("", Origin("literal", "", None))]
+        return Word(tuple(parts), Span(start, self.span.end))
+
+
+def _drop(part: Part, count: int) -> tuple[Part, int | None]:
+    """`part` without its first characters; a literal that stands as it is keeps an exact place."""
+    text = (part.text or "")[count:]
+    at = part.origin.at
+    if part.origin.kind == "literal" and at is not None and at.text == part.text:
+        moved = Location(at.source, Span(at.span.start + count, at.span.end))
+        return Part(text, Origin("literal", text, moved)), moved.span.start
+    return Part(text, part.origin, part.unknown), None
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One simple command as bash would run it.
+
+    `environment` holds the assignments before the command and the exported variables at that moment.
+    `directory` is the working directory relative to the script's own start (None: unknown after a `cd`).
+    """
+
+    words: tuple[Word, ...]
+    span: Span
+    environment: dict[str, Word] = field(default_factory=dict)
+    directory: str | None = ""
+
+    @property
+    def name(self) -> Word:
+        return self.words[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One place in a script where a command runs: one alternative for each way that the branches before it may go."""
+
+    span: Span
+    alternatives: tuple[Command, ...]
+
+
+# ------------------------------------------------------------------------------------------------------- documents
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong with the file as such, found while reading it.
+
+    `kind` is the rule that reports it, for instance `file/syntax-error`.
+    """
+
+    kind: str
+    message: str
+    at: Location
+    related: tuple[tuple[str, Location], ...] = ()
+    edits: tuple[tuple[Span, str], ...] = ()
+
+
+@dataclass(slots=True)
+class Document:
+    """A file as read: a tree (`root`) for data formats, `invocations` for scripts."""
+
+    source: SourceText
+    format: Format
+    root: Node | None = None
+    invocations: list[Invocation] = field(default_factory=list)
+    headers: list[tuple[str, Location]] = field(default_factory=list)
+    """`#SBATCH` lines of a script: the text after `#SBATCH`, and where it stands."""
+    problems: list[Problem] = field(default_factory=list)
+    comments: list[Span] = field(default_factory=list)
+
+    def at(self, span: Span) -> Location:
+        return Location(self.source, span)

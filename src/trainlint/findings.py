@@ -1,0 +1,104 @@
+"""What a lint run reports. Reporters see nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from trainlint.text import Edit, Location
+
+Severity = Literal["error", "warning", "note"]
+Confidence = Literal["high", "medium", "low"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+"""From the worst to the mildest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """A further place that the finding speaks of."""
+
+    message: str
+    at: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """Edits that would resolve the finding. `safe`: they cannot change what was meant."""
+
+    title: str
+    edits: tuple[Edit, ...]
+    safe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong, at one place, with what to do about it.
+
+    `related` is where the judged values came from, in the order of the explanation; `why` is the rule's own short reason.
+    """
+
+    rule: str
+    severity: Severity
+    confidence: Confidence
+    message: str
+    at: Location
+    advice: str
+    related: tuple[Related, ...] = ()
+    fix: Fix | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotEvaluated:
+    """A rule that could not be decided for a run, and the facts that were missing."""
+
+    rule: str
+    path: str
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file that was not linted, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class InternalError:
+    """A rule or a reader that raised; the rest of the run went on."""
+
+    path: str
+    where: str
+    message: str
+
+
+@dataclass(slots=True)
+class Report:
+    """The result of one lint run, ready for a reporter.
+
+    `rules` describes every rule that was enabled (see `RuleInfo`), `examined` the files that discovery looked at.
+    """
+
+    findings: list[Finding] = field(default_factory=list)
+    not_evaluated: list[NotEvaluated] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    internal_errors: list[InternalError] = field(default_factory=list)
+    rules: list[RuleInfo] = field(default_factory=list)
+    examined: int = 0
+    notes_hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RuleInfo:
+    """What a report says of a rule: taken from its Markdown page."""
+
+    id: str
+    title: str
+    severity: Severity
+    summary: str
+    markdown: str
+    tags: tuple[str, ...]
+    sources: tuple[str, ...]
