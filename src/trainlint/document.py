@@ -48,9 +48,13 @@ class Origin:
 
     @property
     def literal(self) -> Location | None:
-        """The literal that alone decides this value, if there is one."""
-        *_, innermost = self.chain()
-        return innermost.at if innermost.kind == "literal" else None
+        """The literal that alone is this value, if there is one. A product or a concatenation has none."""
+        for origin in self.chain():
+            if origin.kind == "literal":
+                return origin.at
+            if origin.kind == "computed":
+                return None
+        return None
 
     def walk(self) -> Iterator[Origin]:
         yield self
