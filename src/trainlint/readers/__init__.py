@@ -1,0 +1,62 @@
+"""Readers: a text becomes a `Document`. Each is imported when a file needs it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import PurePath
+from types import MappingProxyType
+
+from trainlint.document import Document, Format
+from trainlint.text import SourceText
+
+_SUFFIXES: dict[str, Format] = {
+    ".sh": "shell",
+    ".bash": "shell",
+    ".slurm": "shell",
+    ".sbatch": "shell",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".json": "json",
+}
+_SHEBANG = re.compile(r"#!.*\b(?:ba|da|k|z)?sh\b")
+_JSON = re.compile(r"\s*\{\s*(?:\"|\}|//|/\*)")
+_YAML = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*(?:---|(?:- +)?[\w.-]+:(?:[ \t\r\n]|\Z))")
+
+
+def detect(path: str, text: str) -> Format | None:
+    """The format of a file by its suffix, then by its `#!`, then, for a name without a suffix (`-`), by how it begins."""
+    suffix = PurePath(path).suffix.lower()
+    if suffix in _SUFFIXES:
+        return _SUFFIXES[suffix]
+    if _SHEBANG.match(text):
+        return "shell"
+    if suffix:
+        return None
+    if _JSON.match(text):
+        return "json"
+    return "yaml" if _YAML.match(text) else None
+
+
+def read(
+    source: SourceText, format: Format | None = None, defines: Mapping[str, str] = MappingProxyType({})
+) -> Document:
+    """Read a source in its format, or in the one that `detect` finds; `defines` are shell variables given by the user.
+
+    Never raises for what the text says. Raises ValueError when no format is given and none can be told.
+    """
+    match format or detect(source.path, source.text):
+        case "shell":
+            from trainlint.readers import shell
+
+            return shell.read(source, defines)
+        case "yaml":
+            from trainlint.readers import yaml
+
+            return yaml.read(source)
+        case "json":
+            from trainlint.readers import json
+
+            return json.read(source)
+        case _:
+            raise ValueError(f"{source.path}: neither the name nor the content tells its format")
