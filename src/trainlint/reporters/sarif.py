@@ -43,6 +43,7 @@ def _log(report: Report) -> Json:
         findings = [findings[i] for i in sorted(kept)]
     rules = _rules(report.rules, findings)
     files = dict.fromkeys([*report.files, *(place.source.path for finding in findings for place in _places(finding))])
+    linted = set(report.files)
     artifacts = {path: index for index, path in enumerate(files)}
     writer = _Writer({rule.id: index for index, rule in enumerate(rules)}, artifacts)
     run: Json = {
@@ -61,7 +62,10 @@ def _log(report: Report) -> Json:
             }
         ],
         "originalUriBaseIds": {"%SRCROOT%": {"description": {"text": "The directory that trainlint ran in."}}},
-        "artifacts": [{"location": _artifact(path)} for path in artifacts],
+        "artifacts": [
+            {"location": _artifact(path)} | ({"roles": ["analysisTarget"]} if path in linted else {})
+            for path in artifacts
+        ],
         "columnKind": "unicodeCodePoints",
         "results": [writer.result(finding) for finding in findings],
     }
@@ -168,8 +172,8 @@ class _Writer:
 
 def _message(finding: Finding) -> str:
     """The first sentence is the alert's title; then the advice, and where the judged values came from, as links."""
-    parts = [_plain(_sentence(finding.message))]
-    if finding.advice:
+    parts = [_plain(_sentence(finding.message or finding.rule))]
+    if finding.advice.strip():
         parts.append(_plain(_sentence(finding.advice)))
     if finding.related:
         links = [f"[{_escape(place.message or 'here')}]({number})" for number, place in enumerate(finding.related, 1)]
@@ -194,7 +198,7 @@ def _notifications(report: Report) -> list[Json]:
         notes.append(("warning", cut, None))
     notes += [("note", f"Not linted: {skipped.reason}", skipped.path) for skipped in report.skipped]
     notes += [
-        ("note", f"{gap.rule} was not evaluated: {', '.join(gap.missing) or 'a value'} is unknown.", gap.path)
+        ("note", f"{gap.rule} was not evaluated, unknown: {', '.join(gap.missing) or 'not said'}.", gap.path)
         for gap in report.not_evaluated
     ]
     return [

@@ -86,7 +86,7 @@ def _finding(finding: Finding, paint: Paint, width: int) -> Iterator[str]:
     doubt = "" if finding.confidence == "high" else paint(f" ({finding.confidence} confidence)", "quiet")
     yield f"{place} {name} {_one_line(finding.message)}{doubt}"
     yield from _excerpt(finding, paint, width)
-    yield from _labelled("from", list(_origins(finding.related, width - MARGIN)), paint)
+    yield from _labelled("from", list(_origins(finding.related, paint, width - MARGIN)), paint)
     for label, text in ("why", finding.why), ("help", finding.advice):
         yield from _labelled(label, _wrap(_one_line(text), width - MARGIN), paint)
     if finding.fix:
@@ -102,12 +102,12 @@ def _labelled(label: str, lines: list[str], paint: Paint) -> Iterator[str]:
         yield lead + line
 
 
-def _origins(related: tuple[Related, ...], room: int) -> Iterator[str]:
-    # two lines for one place would say the same twice, and "1 more" would take the line of the place it hides
+def _origins(related: tuple[Related, ...], paint: Paint, room: int) -> Iterator[str]:
+    # "and 1 more" would take the line of the place it hides
     shown = related if len(related) <= MOST_RELATED + 1 else related[:MOST_RELATED]
     for place in shown:
         at = f"{_visible(place.at.source.path)}:{place.at.start.line}:"
-        yield _clip(f"{at} {_one_line(place.message)}", room)
+        yield f"{paint(at, 'quiet')} {_clip(_one_line(place.message), max(room - _length(at) - 1, 20))}"
     if len(related) > len(shown):
         yield f"… and {len(related) - len(shown)} more"
 
@@ -151,7 +151,7 @@ def _fix(fix: Fix, home: SourceText, paint: Paint, width: int) -> Iterator[str]:
     for edit in fix.edits:
         by_source.setdefault(edit.at.source, []).append(edit)
     for source, edits in by_source.items():
-        if source is not home:
+        if source.path != home.path:
             yield " " * MARGIN + paint(f"{_visible(source.path)}:{min(edit.at.start.line for edit in edits)}:", "quiet")
         changes = _changes(source, edits)
         for sign, line in changes[:MOST_CHANGED_LINES]:
@@ -165,16 +165,15 @@ def _changes(source: SourceText, edits: list[Edit]) -> list[tuple[str, str]]:
     """The lines that the edits take away and put in, with a sign each, without their common indentation."""
     from difflib import unified_diff  # slow to import, and most reports fix nothing
 
-    spans = [edit.at.span for edit in edits]
-    top = source.line_span(source.position(min(span.start for span in spans)).line).start
-    bottom = source.line_span(source.position(max(span.end for span in spans)).line).end
+    text, spans = source.text, [edit.at.span for edit in edits]
+    top = text.rfind("\n", 0, min(span.start for span in spans)) + 1
+    bottom = text.find("\n", max(span.end for span in spans))
+    text = text[top : bottom if bottom >= 0 else len(text)]
     try:
-        after = apply(
-            source.text[top:bottom], [(Span(e.at.span.start - top, e.at.span.end - top), e.text) for e in edits]
-        )
+        after = apply(text, [(Span(edit.at.span.start - top, edit.at.span.end - top), edit.text) for edit in edits])
     except ValueError:  # edits that overlap cannot be shown, and will not be applied
         return []
-    old, new = source.text[top:bottom].split("\n"), after.split("\n")
+    old, new = text.split("\n"), after.split("\n")
     bare = [line.rstrip("\r") for line in old], [line.rstrip("\r") for line in new]
     old, new = bare if bare[0] != bare[1] else (old, new)  # line ends count when nothing else changes
     diff = [line for line in unified_diff(old, new, n=0, lineterm="") if line[0] in "+-"][2:]
@@ -197,14 +196,18 @@ def _summary(report: Report, paint: Paint, width: int) -> Iterator[list[str]]:
     for gap in report.not_evaluated:
         for fact in gap.missing or ("",):
             gaps.setdefault(fact, {})[gap.rule] = None
-    lines = []
-    for fact, rules in sorted(gaps.items(), key=lambda item: -len(item[1])):
-        lines += _wrap(_gap(fact, list(rules)), width, hang=2)
-    yield [paint(line, "quiet") for line in lines]
-    yield [f"Skipped {_visible(skipped.path)}: {_one_line(skipped.reason)}" for skipped in report.skipped]
+    undecided = [
+        paint(line, "quiet")
+        for fact, rules in sorted(gaps.items(), key=lambda item: -len(item[1]))
+        for line in _wrap(_gap(fact, list(rules)), width, hang=2)
+    ]
     yield [
-        paint("internal error", "error") + f" in {error.where} on {_visible(error.path)}: {_one_line(error.message)}"
-        for error in report.internal_errors
+        *undecided,
+        *(f"Skipped {_visible(skipped.path)}: {_one_line(skipped.reason)}" for skipped in report.skipped),
+        *(
+            f"{paint('Internal error', 'error')} in {error.where} on {_visible(error.path)}: {_one_line(error.message)}"
+            for error in report.internal_errors
+        ),
     ]
     yield [_verdict(report, paint)]
 
@@ -220,9 +223,10 @@ def _gap(fact: str, rules: list[str]) -> str:
 
 def _verdict(report: Report, paint: Paint) -> str:
     total = len(report.files)
+    hidden = " Notes are not shown." if report.notes_hidden else ""
     if not report.findings:
         text = f"No problems found in {_count(total, 'file')}." if total else "No files were checked."
-        return paint(text, "good" if total and not report.internal_errors else "rule")
+        return paint(text, "good" if total and not report.internal_errors else "rule") + hidden
     numbers = [(sum(finding.severity == severity for finding in report.findings), severity) for severity in SEVERITIES]
     *most, last = [_count(number, severity) for number, severity in numbers if number]
     found = f"{', '.join(most)} and {last}" if most else last
@@ -230,7 +234,8 @@ def _verdict(report: Report, paint: Paint) -> str:
     where = f"{hit} of {total} files" if hit < total else _count(hit, "file")
     fixes = [finding.fix.safe for finding in report.findings if finding.fix]
     unsafe = f" ({fixes.count(False)} unsafe)" if False in fixes else ""
-    return paint(f"Found {found} in {where}.", "rule") + (f" {len(fixes)} fixable{unsafe}." if fixes else "")
+    fixable = f" {len(fixes)} fixable{unsafe}." if fixes else ""
+    return paint(f"Found {found} in {where}.", "rule") + fixable + hidden
 
 
 def _count(number: int, noun: str) -> str:

