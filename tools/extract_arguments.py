@@ -19,6 +19,7 @@ import operator
 import sys
 import tarfile
 import zipfile
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -34,6 +35,9 @@ TABLES = HERE.parent / "src" / "trainlint" / "data" / "frameworks"
 Definition: TypeAlias = dict[str, Any]
 """What one version says about one argument: type, choices, default, …"""
 
+KeyPath: TypeAlias = tuple[str, ...]
+"""Where a key stands in a nested configuration."""
+
 
 class Unevaluable(Exception):
     """The value of an expression cannot be told from the source alone."""
@@ -42,11 +46,27 @@ class Unevaluable(Exception):
 # --- packages as text ---------------------------------------------------------------------------------------------------
 
 
-def read_archive(path: Path) -> Mapping[str, str]:
-    """The Python files of a wheel or source tarball, by path below the import root (``trl/trainer/sft_config.py``)."""
-    if path.suffix == ".whl":
-        with zipfile.ZipFile(path) as wheel:
-            return {n: wheel.read(n).decode("utf-8", "replace") for n in wheel.namelist() if n.endswith(".py")}
+class Wheel(Mapping[str, str]):
+    """The Python files of a wheel by path, each read when asked for: torch alone has thousands."""
+
+    def __init__(self, path: Path) -> None:
+        self._archive = zipfile.ZipFile(path)
+        self._names = {n for n in self._archive.namelist() if n.endswith(".py")}
+
+    def __getitem__(self, name: str) -> str:
+        if name not in self._names:
+            raise KeyError(name)
+        return self._archive.read(name).decode("utf-8", "replace")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def read_tarball(path: Path) -> Mapping[str, str]:
+    """The Python files of a source tarball, by path below its import root."""
     files: dict[str, str] = {}
     with tarfile.open(path) as tarball:
         for member in tarball:
@@ -54,6 +74,11 @@ def read_archive(path: Path) -> Mapping[str, str]:
                 inner = member.name.partition("/")[2]
                 files[inner.removeprefix("src/")] = handle.read().decode("utf-8", "replace")
     return files
+
+
+def read_archive(path: Path) -> Mapping[str, str]:
+    """The Python files of a package by path (``trl/trainer/sft_config.py``)."""
+    return Wheel(path) if path.suffix == ".whl" else read_tarball(path)
 
 
 def find_archive(package: str, version: str, places: Iterable[Path]) -> Path | None:
@@ -88,6 +113,10 @@ class Module:
     is_package: bool
     library: Library = field(repr=False)
 
+    @property
+    def package(self) -> str:
+        return self.name.partition(".")[0]
+
     @cached_property
     def tree(self) -> ast.Module:
         return ast.parse(self.source)
@@ -108,16 +137,24 @@ class Module:
                 found += [Bound(target.tree, target)] if target else []
             else:
                 found.append(Bound(node, self))
+        if not found and name != "*":
+            stars = [n for n in self.bindings.get("*", ()) if isinstance(n, ast.ImportFrom)]
+            origins = [self.library.module(self._origin(n)) for n in stars]
+            found = [b for origin in origins if origin and origin is not self for b in origin.lookup(name)]
         return found
+
+    def _origin(self, node: ast.ImportFrom) -> str:
+        """The absolute name of the module that an import statement reads."""
+        base = node.module or ""
+        if not node.level:
+            return base
+        parts = self.name.split(".")
+        parents = parts[: len(parts) - node.level + self.is_package]
+        return ".".join([*parents, base] if base else parents)
 
     def _imported(self, node: ast.ImportFrom, name: str) -> list[Bound]:
         original = next(a.name for a in node.names if (a.asname or a.name) == name)
-        base = node.module or ""
-        if node.level:
-            parents = self.name.split(".")[
-                : None if self.is_package and node.level == 1 else -(node.level - self.is_package)
-            ]
-            base = ".".join([*parents, base] if base else parents)
+        base = self._origin(node)
         if (submodule := self.library.module(f"{base}.{original}")) is not None:
             return [Bound(submodule.tree, submodule)]
         origin = self.library.module(base)
@@ -160,7 +197,7 @@ class Library:
     """The modules of one or more packages."""
 
     def __init__(self, *files: Mapping[str, str]) -> None:
-        self._files = {path: text for package in files for path, text in package.items()}
+        self._files: Mapping[str, str] = ChainMap(*files)  # type: ignore[arg-type]
         self._modules: dict[str, Module | None] = {}
 
     def module(self, dotted: str) -> Module | None:
@@ -243,7 +280,7 @@ def evaluate(node: ast.AST, scope: Scope) -> Any:
     """The JSON value of a default: constants, enum members, module constants and plain arithmetic on them."""
     try:
         return _evaluate(node, scope)
-    except (ArithmeticError, RecursionError, TypeError, ValueError) as error:
+    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise Unevaluable(ast.unparse(node)) from error
 
 
@@ -320,12 +357,12 @@ def bases(cls: Bound) -> Iterator[tuple[str, Bound | None]]:
 
 
 def lineage(cls: Bound, stop: str | None = None) -> Iterator[Bound]:
-    """``cls`` after its bases, first base strongest, without ``stop`` (``package:Class``) and what lies behind it."""
+    """``cls`` after its bases of the same package, first base strongest, up to the class called ``stop``."""
     seen: set[int] = set()
 
     def walk(one: Bound) -> Iterator[Bound]:
         assert isinstance(one.node, ast.ClassDef)
-        if id(one.node) in seen or stop == f"{one.module.name.partition('.')[0]}:{one.node.name}":
+        if id(one.node) in seen or one.node.name == stop or one.module.package != cls.module.package:
             return
         seen.add(id(one.node))
         for _, base in reversed(list(bases(one))):
@@ -443,6 +480,8 @@ def read_type(node: ast.expr | None, scope: Scope) -> Shape:
         case ast.Subscript(value=head, slice=inner):
             arguments = inner.elts if isinstance(inner, ast.Tuple) else [inner]
             return _read_generic(ast.unparse(head).rpartition(".")[2], arguments, scope)
+        case ast.Call(func=func, args=[element, *_]) if ast.unparse(func).endswith("conlist"):
+            return _read_generic("list", [element], scope)
         case ast.Name() | ast.Attribute():
             return _read_named(node, scope)
     return Shape(frozenset({"any"}))
@@ -479,7 +518,11 @@ def _read_named(node: ast.Name | ast.Attribute, scope: Scope) -> Shape:
     name = node.attr if isinstance(node, ast.Attribute) else node.id
     if cls := scope.resolve_class(node):
         if is_enum(cls):
-            return Shape(closed=unique(value for _, value in enum_members(cls)), from_enum=True)
+            try:
+                members = enum_members(cls)
+            except Unevaluable:  # an enum of torch data types
+                return Shape(frozenset({"any"}))
+            return Shape(closed=unique(value for _, value in members), from_enum=True)
         return Shape(
             frozenset({"dict" if is_model(cls) else PLAIN.get(name, "any")}), models=(cls,) if is_model(cls) else ()
         )
@@ -506,25 +549,30 @@ def read_bounds(call: ast.Call, scope: Scope) -> tuple[tuple[str, Any], ...]:
 # --- fields of dataclasses and pydantic models --------------------------------------------------------------------------
 
 
+Namer: TypeAlias = Callable[[Bound, str], str]
+"""Names the section of a nested model, given the model and the argument that holds it."""
+
+
 @dataclass(frozen=True)
 class Section:
-    """The arguments of one version's section, and the nested models that their types name."""
+    """The arguments of one version's section, and by section name the nested models that their types name."""
 
     arguments: dict[str, Definition]
-    models: tuple[Bound, ...] = ()
+    models: dict[str, Bound] = field(default_factory=dict)
     extra: str | None = None
 
 
-def read_class(cls: Bound, stop: str | None, section_of: Callable[[Bound], str]) -> Section:
+def read_class(cls: Bound, stop: str | None, section_of: Namer) -> Section:
     """The arguments that ``cls`` accepts, inherited ones included up to ``stop``."""
     arguments: dict[str, Definition] = {}
-    models: list[Bound] = []
+    models: dict[str, Bound] = {}
     extra = None
     for one in lineage(cls, stop):
         assert isinstance(one.node, ast.ClassDef)
         assigned = [n for n in one.node.body if not isinstance(n, ast.AnnAssign)]
         scope = Scope(one.module, collect_bindings(assigned))
-        extra = read_extra(one.node, scope) or extra
+        extra = read_extra(one.node) or extra
+        refused = read_refused(one.node)
         for node in one.node.body:
             if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
                 continue
@@ -535,12 +583,29 @@ def read_class(cls: Bound, stop: str | None, section_of: Callable[[Bound], str])
             if (definition := read_field(node, shape, scope, section_of)) is not None:
                 if one.node.name.startswith("Deprecated"):
                     definition["deprecated"] = True
+                    if name in refused:
+                        definition["rejected"] = True
                 arguments[name] = definition
-                models += shape.models
-    return Section(arguments, unique(models), extra)
+                models |= {section_of(m, name): m for m in shape.models}
+    if extra is None and "BaseModel" in base_names(cls):
+        extra = "ignore"  # what pydantic does unless told
+    return Section(arguments, models, extra)
 
 
-def read_extra(cls: ast.ClassDef, scope: Scope) -> str | None:
+def read_refused(cls: ast.ClassDef) -> set[str]:
+    """The fields whose validator raises: in a class of deprecated fields, those that stop the run."""
+    refused: set[str] = set()
+    for node in cls.body:
+        if isinstance(node, ast.FunctionDef) and any(isinstance(n, ast.Raise) for n in ast.walk(node)):
+            for decorator in node.decorator_list:
+                if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "field_validator":
+                    refused |= {
+                        a.value for a in decorator.args if isinstance(a, ast.Constant) and isinstance(a.value, str)
+                    }
+    return refused
+
+
+def read_extra(cls: ast.ClassDef) -> str | None:
     """What a pydantic model does with keys it does not know: ``forbid``, ``ignore`` or ``allow``."""
     for node in ast.walk(cls):
         match node:
@@ -556,9 +621,7 @@ def read_extra(cls: ast.ClassDef, scope: Scope) -> str | None:
     return None
 
 
-def read_field(
-    node: ast.AnnAssign, shape: Shape, scope: Scope, section_of: Callable[[Bound], str]
-) -> Definition | None:
+def read_field(node: ast.AnnAssign, shape: Shape, scope: Scope, section_of: Namer) -> Definition | None:
     """One class attribute as an argument; None when the constructor does not take it."""
     call, default = field_call(node)
     options = {k.arg: k.value for k in call.keywords if k.arg} if call else {}
@@ -578,7 +641,7 @@ def read_field(
     definition |= dict(shape.bounds) | (dict(read_bounds(call, scope)) if call else {})
     definition |= read_names(options, metadata, scope)
     if shape.models:
-        definition["sections"] = sorted({section_of(m) for m in shape.models})
+        definition["sections"] = sorted({section_of(m, ast.unparse(node.target)) for m in shape.models})
     return {"type": shape.text(), **definition}
 
 
@@ -650,9 +713,185 @@ def read_names(options: Mapping[str, ast.expr], metadata: Mapping[str, ast.expr]
     both = {**options, **metadata}
     if isinstance(flag := both.get("deprecated"), ast.Constant) and flag.value:
         found["deprecated"] = True
-    if isinstance(new := both.get("new_param"), ast.Constant) and new.value:
+    if isinstance(new := both.get("new_param"), ast.Constant) and new.value and "deprecated" in found:
         found["replaced_by"] = new.value
     return found
+
+
+# --- keys read from a dictionary ----------------------------------------------------------------------------------------
+
+
+class KeyReader:
+    """Follows a configuration dictionary through the functions that read it, and notes each key they ask for.
+
+    DeepSpeed has no schema of its whole file: ``DeepSpeedConfig`` hands the dictionary to one getter after the other.
+    """
+
+    def __init__(self) -> None:
+        self.keys: dict[KeyPath, dict[str, Definition]] = {}
+        self.models: dict[KeyPath, Bound] = {}
+        self._returned: dict[tuple[int, frozenset[tuple[str, KeyPath]]], KeyPath | None] = {}
+
+    def read_class(self, cls: Bound, names: Iterable[str]) -> None:
+        """Read all methods of ``cls``, in which each of ``names`` is the whole dictionary."""
+        assert isinstance(cls.node, ast.ClassDef)
+        for node in cls.node.body:
+            if isinstance(node, ast.FunctionDef):
+                self.follow(Bound(node, cls.module), dict.fromkeys(names, ()), {}, cls)
+
+    def follow(
+        self, function: Bound, paths: Mapping[str, KeyPath], values: Mapping[str, list[ast.AST]], owner: Bound | None
+    ) -> KeyPath | None:
+        """Read one function, given what its names stand for; the answer is the part of the dictionary it returns."""
+        call = id(function.node), frozenset(paths.items())
+        if call not in self._returned or values:
+            self._returned[call] = None  # a recursive call learns nothing new
+            visitor = _FunctionReader(self, Scope(function.module, values), dict(paths), owner)
+            for statement in getattr(function.node, "body", []):
+                visitor.visit(statement)
+            self._returned[call] = visitor.returned
+        return self._returned[call]
+
+    def note(self, base: KeyPath, key: str, default: Definition | None = None) -> KeyPath:
+        known = self.keys.setdefault(base, {}).setdefault(key, {"type": "any"})
+        if default and "default" not in known:
+            value = default.get("default")
+            unknown = "any | None" if "default" in default else "any"
+            known |= {"type": unknown if value is None else type_name(value), **default}
+        return (*base, key)
+
+    def sections(self, top: str) -> dict[str, Section]:
+        """Everything noted, as sections with dotted names; the keys of the file itself are section ``top``."""
+        found: dict[str, Section] = {}
+        for path, model in self.models.items():
+            found |= read_nested(".".join(path), model)
+            self.note(path[:-1], path[-1])
+        for path, keys in self.keys.items():
+            found.setdefault(".".join(path) or top, Section({}, extra="ignore")).arguments.update(keys)
+        for path in [*self.keys, *self.models]:
+            for length in range(1, len(path) + 1):
+                key = self.keys.setdefault(path[: length - 1], {}).setdefault(path[length - 1], {})
+                key |= {"type": "dict", "default": {}, "sections": [".".join(path[:length])]}
+        return found
+
+
+def read_nested(name: str, model: Bound) -> dict[str, Section]:
+    """A model and those inside it, each under the dotted name of the key that holds it."""
+    section = read_class(model, None, lambda _, argument: f"{name}.{argument}")
+    found = {name: section}
+    for inner, cls in section.models.items():
+        found |= read_nested(inner, cls)
+    return found
+
+
+class _FunctionReader(ast.NodeVisitor):
+    """One function's body; ``paths`` are the names, as written, that hold the dictionary or a part of it."""
+
+    def __init__(self, reader: KeyReader, scope: Scope, paths: dict[str, KeyPath], owner: Bound | None) -> None:
+        self.reader, self.scope, self.paths, self.owner = reader, scope, paths, owner
+        self.returned: KeyPath | None = None
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        if (path := self.path(node.value)) is not None:
+            for target in node.targets:
+                self.paths.setdefault(ast.unparse(target), path)
+        self.generic_visit(node)
+
+    def visit_For(self, node: ast.For) -> None:
+        """``for key in [BFLOAT16, BFLOAT16_OLD]`` reads the keys one after the other."""
+        try:
+            items = evaluate(node.iter, self.scope)
+        except Unevaluable:
+            items = None
+        if isinstance(items, list) and isinstance(node.target, ast.Name):
+            outer = self.scope
+            for item in items:
+                self.scope = Scope(outer.module, {**outer.local, node.target.id: [ast.Constant(item)]})
+                for statement in node.body:
+                    self.visit(statement)
+            self.scope = outer
+        else:
+            self.generic_visit(node)
+
+    def visit_Return(self, node: ast.Return) -> None:
+        if node.value is not None:
+            self.returned = self.path(node.value) or self.returned
+        self.generic_visit(node)
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        if isinstance(node.ops[0], ast.In | ast.NotIn):
+            holder = node.comparators[0]
+            if isinstance(holder, ast.Call) and isinstance(holder.func, ast.Attribute) and holder.func.attr == "keys":
+                holder = holder.func.value
+            self.key(self.path(holder), node.left)
+        self.generic_visit(node)
+
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        self.path(node)
+        self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        self.path(node)
+        self.generic_visit(node)
+
+    def key(self, base: KeyPath | None, key: ast.expr, default: ast.expr | None = None) -> KeyPath | None:
+        if base is None:
+            return None
+        try:
+            name = evaluate(key, self.scope)
+        except Unevaluable:
+            return None
+        known = read_default(default, self.scope) if default is not None else None
+        return self.reader.note(base, name, known) if isinstance(name, str) else None
+
+    def path(self, node: ast.expr) -> KeyPath | None:
+        """The part of the dictionary that an expression stands for."""
+        match node:
+            case ast.Name() | ast.Attribute():
+                return self.paths.get(ast.unparse(node))
+            case ast.Subscript(value=holder, slice=key):
+                return self.key(self.path(holder), key)
+            case ast.Call(func=ast.Attribute(value=holder, attr="get"), args=[key, *default]):
+                return self.key(self.path(holder), key, *default)
+            case ast.Call(func=ast.Name(id="get_scalar_param" | "get_dict_param"), args=[holder, key, default]):
+                return self.key(self.path(holder), key, default)
+            case ast.Call(func=ast.Attribute(attr="copy" | "deepcopy"), args=[original]):
+                return self.path(original)
+            case ast.Call():
+                return self._call(node)
+        return None
+
+    def _call(self, node: ast.Call) -> KeyPath | None:
+        cls = self.scope.resolve_class(node.func)
+        for keyword in node.keywords:
+            if keyword.arg is None and cls is not None and is_model(cls) and (path := self.path(keyword.value)):
+                self.reader.models.setdefault(path, cls)
+        given = [self.path(a) for a in node.args]
+        if all(path is None for path in given):
+            return None
+        for function, owner in self._callees(node.func, cls):
+            assert isinstance(function.node, ast.FunctionDef)
+            names = [a.arg for a in function.node.args.args]
+            names = names[1:] if owner else names
+            values = dict(zip(reversed(names), reversed(function.node.args.defaults), strict=False))
+            values |= {n: a for n, a, p in zip(names, node.args, given, strict=False) if p is None}
+            paths = {n: p for n, p in zip(names, given, strict=False) if p is not None}
+            return self.reader.follow(function, paths, {n: [v] for n, v in values.items()}, owner)
+        return None
+
+    def _callees(self, func: ast.expr, cls: Bound | None) -> Iterator[tuple[Bound, Bound | None]]:
+        """The function that a call runs and, for a method, the class it belongs to."""
+        owner, name = (cls, "__init__") if cls else (self.owner, ast.unparse(func).removeprefix("self."))
+        if owner is not None and (cls or ast.unparse(func).startswith("self.")):
+            for one in reversed(list(lineage(owner))):
+                assert isinstance(one.node, ast.ClassDef)
+                yield from (
+                    (Bound(n, one.module), owner)
+                    for n in one.node.body
+                    if isinstance(n, ast.FunctionDef) and n.name == name
+                )
+        else:
+            yield from ((b, None) for b in self.scope.resolve(func) if isinstance(b.node, ast.FunctionDef))
 
 
 # --- launchers ----------------------------------------------------------------------------------------------------------
@@ -660,42 +899,48 @@ def read_names(options: Mapping[str, ast.expr], metadata: Mapping[str, ast.expr]
 ACTIONS_WITHOUT_VALUE = {"store_true", "store_false", "store_const", "count", "help", "version", "append_const"}
 
 
-def read_options(module: Module) -> dict[str, Definition]:
-    """Every spelling of every ``add_argument`` call in a module, with the number of values it takes."""
+def read_options(module: Module, dashes: bool) -> dict[str, Definition]:
+    """Every spelling of every option in a module's parsers, with the number of values it takes."""
     options: dict[str, Definition] = {}
     for node in ast.walk(module.tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument":
-            flags = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-            definition = read_option(node, Scope(module))
-            for flag in flags:
-                options[flag] = definition | ({"same_as": flags[0]} if flag != flags[0] else {})
+        if not (
+            isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument"
+        ):
+            continue
+        flags = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+        flags = [f for f in flags if f.startswith("-")]
+        flags += [f.replace("_", "-") for f in flags if dashes and "_" in f]
+        for flag in flags:
+            options[flag] = read_option(node, Scope(module)) | ({"same_as": flags[0]} if flag != flags[0] else {})
     return options
 
 
 def read_option(node: ast.Call, scope: Scope) -> Definition:
-    options = {k.arg: k.value for k in node.keywords if k.arg}
-
-    def constant(name: str) -> Any:
-        try:
-            return evaluate(options[name], scope) if name in options else None
-        except Unevaluable:
-            text = ast.unparse(options[name])
-            return "..." if text.endswith("REMAINDER") else text
-
-    action = constant("action")
-    definition: Definition = {"values": constant("nargs") if "nargs" in options else 0 if takes_nothing(action) else 1}
-    if definition["values"] != 0 and isinstance(kind := options.get("type"), ast.Name) and kind.id in BUILTINS:
+    given = {k.arg: k.value for k in node.keywords if k.arg}
+    definition: Definition = {"values": 1}
+    if "nargs" in given:
+        text = ast.unparse(given["nargs"])
+        definition["values"] = "..." if text.endswith("REMAINDER") else evaluate(given["nargs"], scope)
+    elif "action" in given and takes_nothing(given["action"], scope):
+        definition["values"] = 0
+    elif isinstance(kind := given.get("type"), ast.Name) and kind.id in BUILTINS:
         definition["type"] = kind.id
-    if isinstance(choices := constant("choices"), list):
-        definition["choices"] = choices
-    if "default" in options and ast.unparse(options["default"]) != "argparse.SUPPRESS":
-        definition |= read_default(options["default"], scope)
+    if "choices" in given:
+        with contextlib.suppress(Unevaluable):
+            definition["choices"] = evaluate(given["choices"], scope)
+    if "default" in given and not ast.unparse(given["default"]).endswith("SUPPRESS"):
+        definition |= read_default(given["default"], scope)
     return definition
 
 
-def takes_nothing(action: Any) -> bool:
-    # accelerate and torch name their own help actions by class
-    return isinstance(action, str) and (action in ACTIONS_WITHOUT_VALUE or action.endswith("HelpAction"))
+def takes_nothing(action: ast.expr, scope: Scope) -> bool:
+    """Whether an option with this action is a bare flag; the action may be a class that sets ``nargs=0``."""
+    if isinstance(action, ast.Constant):
+        return action.value in ACTIONS_WITHOUT_VALUE
+    if (cls := scope.resolve_class(action)) is None:
+        return False
+    texts = [ast.unparse(n) for n in ast.walk(cls.node) if isinstance(n, ast.keyword)]
+    return "nargs=0" in texts or any(name.endswith("HelpAction") for name in base_names(cls))
 
 
 # --- tables -------------------------------------------------------------------------------------------------------------
@@ -710,12 +955,18 @@ class Recipe:
     versions: list[str]
     sections: dict[str, dict[str, Any]] = field(default_factory=dict)
     options: list[str] = field(default_factory=list)
-    beside: str | None = None
-    """A package, as ``name==version``, whose classes this one's annotations name."""
+    """The modules of a launcher whose parsers are read instead of classes."""
+    dashes: bool = False
+    """Whether the launcher takes ``--num-processes`` for ``--num_processes`` by itself."""
+    beside: dict[str, Any] = field(default_factory=dict)
+    """The package whose classes this one's annotations name, and its version for each of ours."""
 
-    def packages(self) -> list[tuple[str, str]]:
-        needed = [(self.package, v) for v in self.versions]
-        return needed + ([(p, v) for p, _, v in [self.beside.partition("==")]] if self.beside else [])
+    def packages(self, version: str) -> list[tuple[str, str]]:
+        """The packages to read for one version."""
+        needed = [(self.package, version)]
+        if self.beside:
+            needed.append((self.beside["package"], self.beside["versions"][self.versions.index(version)]))
+        return needed
 
 
 def read_recipes(path: Path = RECIPES) -> list[Recipe]:
@@ -724,26 +975,52 @@ def read_recipes(path: Path = RECIPES) -> list[Recipe]:
 
 def read_version(recipe: Recipe, library: Library) -> dict[str, Section]:
     """All sections of one version; nested models become sections of their own."""
-    names = {c.rpartition(":")[2]: name for name, s in recipe.sections.items() for c in s["classes"] if "*" not in c}
-
-    def section_of(model: Bound) -> str:
-        assert isinstance(model.node, ast.ClassDef)
-        return names.get(model.node.name, model.node.name)
-
     sections: dict[str, Section] = {}
-    waiting: list[Bound] = []
+    waiting: dict[str, Bound] = {}
     for name, spec in recipe.sections.items():
-        parts = [read_class(c, spec.get("extends"), section_of) for c in find_classes(library, spec["classes"])]
-        if parts:
-            arguments = {k: v for part in parts for k, v in part.arguments.items()}
-            sections[name] = Section(arguments, extra=parts[-1].extra)
-            waiting += [m for part in parts for m in part.models]
+        stop = spec.get("extends", "").rpartition(":")[2]
+        namer: Namer = (lambda _, argument: argument) if "reads" in spec else class_name
+        classes = list(find_classes(library, spec.get("classes", [])))
+        read = [(c, read_class(c, stop, namer)) for c in classes]
+        # where "*" found a model and the one that holds it, the former is no section of its own
+        inner = [m.node for _, part in read for m in part.models.values()]
+        parts = [part for c, part in read if c.node not in inner]
+        arguments = {k: v for part in parts for k, v in part.arguments.items()}
+        for part in parts:
+            waiting |= part.models
+        if "reads" in spec:
+            reader = KeyReader()
+            for cls in find_classes(library, [spec["reads"]]):
+                reader.read_class(cls, spec["names"])
+            sections |= reader.sections(name)
+            arguments |= sections[name].arguments
+        for kind in spec.get("types", {}).keys() & arguments.keys():
+            arguments[kind]["type"] = spec["types"][kind]
+        extra = parts[-1].extra if parts else sections[name].extra if name in sections else None
+        if rejected := rejected_keys(library, spec):
+            arguments = (sections[name].arguments if name in sections else {}) | arguments | rejected
+        if arguments:
+            sections[name] = Section(arguments, extra=extra)
     while waiting:
-        model = waiting.pop()
-        if (name := section_of(model)) not in sections:
-            sections[name] = read_class(model, None, section_of)
-            waiting += sections[name].models
+        name, model = waiting.popitem()
+        if name not in sections:
+            sections[name] = read_class(model, None, class_name)
+            waiting |= sections[name].models
     return sections
+
+
+def class_name(model: Bound, _argument: str) -> str:
+    """A nested model is known by its class."""
+    assert isinstance(model.node, ast.ClassDef)
+    return model.node.name
+
+
+def rejected_keys(library: Library, spec: Mapping[str, Any]) -> dict[str, Definition]:
+    """The keys of the dictionary that a package keeps of what it no longer takes."""
+    where, _, name = spec.get("rejected", "").partition(":")
+    module = library.module(where)
+    tables = [b.node for b in (module.lookup(name) if module else [])]
+    return {key: {"type": "any", "rejected": True} for t in tables for key in constant_items(t)}  # type: ignore[arg-type]
 
 
 def find_classes(library: Library, patterns: Iterable[str]) -> Iterator[Bound]:
@@ -777,15 +1054,18 @@ def editions(history: Mapping[str, Definition | None]) -> list[Definition]:
 
 def build_table(recipe: Recipe, archives: Mapping[tuple[str, str], Path]) -> dict[str, Any]:
     """The whole table of one package."""
-    beside = [read_archive(archives[key]) for key in recipe.packages()[len(recipe.versions) :]]
-    libraries = {v: Library(read_archive(archives[recipe.package, v]), *beside) for v in recipe.versions}
+    libraries = {v: Library(*(read_archive(archives[key]) for key in recipe.packages(v))) for v in recipe.versions}
     table: dict[str, Any] = {"package": recipe.package, "versions": recipe.versions}
     if recipe.options:
         table["source"] = ", ".join(f"{m.replace('.', '/')}.py" for m in recipe.options)
-        read = {v: [m for name in recipe.options for m in lib.matching(name)] for v, lib in libraries.items()}
-        latest = read[recipe.versions[-1]]
-        return table | {"options": {k: v for m in latest for k, v in sorted(read_options(m).items())}}
-    table["source"] = ", ".join(c for s in recipe.sections.values() for c in s["classes"])
+        library = libraries[recipe.versions[-1]]
+        modules = [m for name in recipe.options for m in library.matching(name)]
+        options = {k: v for m in modules for k, v in sorted(read_options(m, recipe.dashes).items())}
+        abbreviations = not any("allow_abbrev=False" in m.source for m in modules)
+        return table | {"abbreviations": abbreviations, "options": options}
+    table["source"] = ", ".join(
+        c for s in recipe.sections.values() for c in [*s.get("classes", []), *([s["reads"]] if "reads" in s else [])]
+    )
     by_version = {v: read_version(recipe, library) for v, library in libraries.items()}
     table["sections"] = {}
     for name in sorted({name for sections in by_version.values() for name in sections}):
@@ -834,7 +1114,8 @@ def main(argv: list[str] | None = None) -> int:
     for recipe in read_recipes():
         if options.table and recipe.name not in options.table:
             continue
-        found = {key: find_archive(*key, options.places) for key in recipe.packages()}
+        wanted = {key for version in recipe.versions for key in recipe.packages(version)}
+        found = {key: find_archive(*key, options.places) for key in sorted(wanted)}
         archives = {key: path for key, path in found.items() if path}
         if missing := [f"{p}=={v}" for p, v in found if (p, v) not in archives]:
             print(f"{recipe.name}: skipped, not here: {' '.join(missing)}", file=sys.stderr)
