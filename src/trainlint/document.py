@@ -99,6 +99,17 @@ class Part:
     origin: Origin
     unknown: str | None = None
 
+    def slice(self, start: int, end: int) -> Part:
+        """Some characters of a known part. A literal that stands verbatim in the file keeps an exact place."""
+        text = (self.text or "")[start:end]
+        at = self.origin.literal
+        if at is None or at.text != self.text:
+            return self if text == self.text else Part(text, Origin("computed", text, None, (self.origin,)))
+        origin = Origin("literal", text, Location(at.source, Span(at.span.start + start, at.span.start + end)))
+        for hop in reversed([*self.origin.chain()][:-1]):
+            origin = Origin(hop.kind, hop.text, hop.at, (origin,))
+        return Part(text, origin)
+
 
 @dataclass(frozen=True, slots=True)
 class Word:
@@ -152,22 +163,13 @@ class Word:
                 if at is not None and self.span.start <= at.span.start and at.span.end <= self.span.end:
                     start = at.span.end
             else:
-                parts[0], moved = _drop(first, count)
-                start = moved if moved is not None and moved in self.span else start
+                parts[0] = first.slice(count, len(text))
+                at = parts[0].origin.literal
+                start = at.span.start if at is not None and at.span.start in self.span else start
                 count = 0
         if not parts:
             parts = [Part("", Origin("literal", "", None))]
         return Word(tuple(parts), Span(start, self.span.end))
-
-
-def _drop(part: Part, count: int) -> tuple[Part, int | None]:
-    """`part` without its first characters; a literal that stands as it is keeps an exact place."""
-    text = (part.text or "")[count:]
-    at = part.origin.at
-    if part.origin.kind == "literal" and at is not None and at.text == part.text:
-        moved = Location(at.source, Span(at.span.start + count, at.span.end))
-        return Part(text, Origin("literal", text, moved)), moved.span.start
-    return Part(text, part.origin, part.unknown), None
 
 
 @dataclass(frozen=True, slots=True)

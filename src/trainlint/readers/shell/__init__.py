@@ -1,0 +1,46 @@
+"""The shell reader: what a script would run, worked out without running anything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from trainlint.document import Document, Problem
+from trainlint.readers.shell.code import Code, walk
+from trainlint.readers.shell.interpret import Interpreter
+from trainlint.readers.shell.problems import find
+from trainlint.text import SourceText, Span
+
+__all__ = ["read"]
+
+_SBATCH = re.compile(r"#SBATCH\b[ \t]*(.*?)\s*")
+
+
+def read(source: SourceText, defines: Mapping[str, str] = MappingProxyType({})) -> Document:
+    """Read a bash script. `defines` are environment variables that the user vouches for.
+
+    Never raises on any text: what bash would reject is among the document's problems, and the rest is read all the same.
+    """
+    document = Document(source, "shell")
+    code = Code.of_file(source)
+    interpreter = Interpreter(defines)
+    try:
+        for node in walk(code.tree.root_node):
+            if node.type == "comment":
+                _comment(document, Span(code.start(node), code.end(node)))
+        document.problems = find(code)
+        interpreter.run_file(code)
+    except RecursionError:
+        start = source.line_span(1)
+        document.problems.append(
+            Problem("file/syntax-error", "the script is nested too deeply to be followed", document.at(start))
+        )
+    document.invocations = interpreter.invocations()
+    return document
+
+
+def _comment(document: Document, span: Span) -> None:
+    document.comments.append(span)
+    if header := _SBATCH.fullmatch(document.source[span]):
+        document.headers.append((header[1], document.at(span)))

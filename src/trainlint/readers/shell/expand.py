@@ -1,0 +1,492 @@
+"""Expansion: from a word as written to the words that bash passes on, each part with its origin."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from trainlint.document import Origin, Part, Word
+from trainlint.readers.shell.arithmetic import Arithmetic as Evaluator
+from trainlint.readers.shell.arithmetic import Undetermined
+from trainlint.readers.shell.braces import alternatives
+from trainlint.readers.shell.code import Code, Value
+from trainlint.readers.shell.glob import Pattern, Undecidable
+from trainlint.readers.shell.lexer import (
+    Arithmetic,
+    Lexer,
+    Parameter,
+    Piece,
+    Range,
+    RawWord,
+    Substitution,
+    Text,
+    Unfilled,
+)
+from trainlint.readers.shell.state import State, Variable, bounded, computed, reason_of, text_of, wrapped
+from trainlint.text import Span
+
+_CHANGING = {
+    "RANDOM": "$RANDOM differs on every run",
+    "SRANDOM": "$SRANDOM differs on every run",
+    "SECONDS": "$SECONDS differs on every run",
+    "EPOCHSECONDS": "$EPOCHSECONDS differs on every run",
+    "?": "$? is the exit status of the command before",
+    "$": "$$ is the process id, which differs on every run",
+    "!": "$! is a process id, which differs on every run",
+    "0": "$0 is the name that the script is called by",
+    "-": "$- holds the options of the shell",
+    "LINENO": "$LINENO is not followed",
+    "PIPESTATUS": "PIPESTATUS is only known when the script runs",
+    "BASH_SOURCE": "BASH_SOURCE is the name that the script is called by",
+}
+_RUN = re.compile(r"[ \t\n]+|[^ \t\n]+")
+_LONGEST_PATTERN_TEXT = 5_000
+
+Pure = Callable[["Expander", Substitution], "str | None"]
+
+
+class Expander:
+    """Expands the words of one `code` in one `state`, which assignments in expansions change."""
+
+    def __init__(self, code: Code, state: State, pure: Pure) -> None:
+        self.code, self.state, self._pure = code, state, pure
+        self.lexer = Lexer(code.text)
+
+    # ------------------------------------------------------------------------------------------------- words
+
+    def words(self, raw: RawWord) -> list[Word]:
+        """All words that one written word becomes: after braces, expansion and word splitting."""
+        span = self._span(raw.start, raw.end)
+        return [word for pieces in alternatives(raw.pieces, self.code.text) for word in self._fields(pieces, span)]
+
+    def value(self, pieces: Iterable[Piece]) -> Value:
+        """The pieces as one value, unsplit: what an assignment stores."""
+        parts: list[Part] = []
+        for piece in pieces:
+            for number, word in enumerate(self._expand(piece)):
+                if number:
+                    parts.append(Part(" ", Origin("literal", " ")))
+                parts += word.parts
+        return bounded(tuple(parts))
+
+    def range(self, where: Range, mode: str) -> Value:
+        return self.value(self.lexer.pieces(*where, mode)[0])
+
+    def pattern(self, pieces: Iterable[Piece]) -> Pattern:
+        """The pieces as a glob pattern. Raises `Undecidable`, `Undetermined`."""
+        texts = []
+        for piece in pieces:
+            value = self.value([piece])
+            text = text_of(value)
+            if text is None:
+                raise Undetermined(reason_of(value))
+            texts.append((text, piece.quoted))
+        return Pattern.of(texts)
+
+    def elements(self, raw: Sequence[RawWord]) -> list[tuple[int | str, Word]]:
+        """The elements of `A=( … )`, with their keys."""
+        found: list[tuple[int | str, Word]] = []
+        for word in raw:
+            text = self.code.text[word.start : word.end]
+            keyed = re.match(r"\[([^\]\s]+)\]=", text)
+            if keyed:
+                key = self._key((word.start + 1, word.start + 1 + len(keyed[1])))
+                pieces, _ = self.lexer.pieces(word.start + keyed.end(), word.end, "word")
+                found.append((key, Word(self.value(pieces), self._span(word.start, word.end))))
+            else:
+                start = max((key for key, _ in found if isinstance(key, int)), default=-1) + 1
+                found += [(start + offset, new) for offset, new in enumerate(self.words(word))]
+        return found
+
+    def subscript(self, where: Range, associative: bool) -> int | str:
+        """The key in `A[…]`. Raises `Undetermined`."""
+        value = self.range(where, "argument")
+        text = text_of(value)
+        if text is None:
+            raise Undetermined(reason_of(value))
+        return text if associative else self.evaluator().evaluate(text)
+
+    def _key(self, where: Range) -> int | str:
+        value = text_of(self.range(where, "argument")) or ""
+        return int(value) if value.isascii() and value.isdigit() else value
+
+    def _fields(self, pieces: Sequence[Piece], span: Span) -> list[Word]:
+        words: list[Word] = []
+        current: list[Part] = []
+        started = loose = False
+
+        def close() -> None:
+            nonlocal started, loose
+            if started:
+                written = any(part.text for part in current)
+                words.append(Word(bounded(tuple(current)), span, several=loose and not written))
+            current.clear()
+            started = loose = False
+
+        for piece in pieces:
+            for number, word in enumerate(self._expand(piece)):
+                if number:
+                    close()
+                if piece.quoted or isinstance(piece, (Text, Unfilled)):
+                    current += word.parts
+                    started = started or piece.quoted or bool(word.parts)
+                    loose = loose or word.several
+                    continue
+                for part in word.parts:
+                    if part.text is None:
+                        current.append(part)
+                        started = loose = True
+                        continue
+                    for run in _RUN.finditer(part.text):
+                        if run[0][0] in " \t\n":
+                            close()
+                        else:
+                            current.append(part.slice(*run.span()))
+                            started = True
+        close()
+        return words
+
+    # ---------------------------------------------------------------------------------------------- one piece
+
+    def _expand(self, piece: Piece) -> list[Word]:
+        """The value of a piece as one word, or as many as `"${A[@]}"` has elements."""
+        span = self._span(piece.start, piece.end)
+        match piece:
+            case Text():
+                return [Word(self._text(piece), span)]
+            case Parameter():
+                return self._parameter(piece)
+            case Arithmetic():
+                return [Word((self._arithmetic(piece),), span)]
+            case Substitution():
+                return [Word(self._substitution(piece), span)]
+            case _:
+                text = self._source(piece)
+                return [Word((self._unknown(piece, f"the placeholder {text} is not filled in"),), span)]
+
+    def _text(self, piece: Text) -> Value:
+        if piece.start == piece.end:
+            return (Part("", Origin("literal", "", self.code.at(piece.start, piece.end))),)
+        if piece.decoded is None:
+            return self.code.parts(piece.start, piece.end)
+        at = self.code.at(piece.start, piece.end)
+        return (Part(piece.decoded, Origin("computed", self._source(piece), at)),)
+
+    def _substitution(self, piece: Substitution) -> Value:
+        source = self._source(piece)
+        if re.fullmatch(r"\s*(#[^\n]*\s*)*", self.code.text[slice(*piece.inner)]):
+            return ()
+        text = None if piece.process else self._pure(self, piece)
+        if text is None:
+            what = "file" if piece.process else "output"
+            return (self._unknown(piece, f"the {what} of {_short(source)} is only known when the script runs"),)
+        return (Part(text.rstrip("\n"), Origin("computed", source, self.code.at(piece.start, piece.end))),)
+
+    def _arithmetic(self, piece: Arithmetic) -> Part:
+        origin = Origin("computed", self._source(piece), self.code.at(piece.start, piece.end))
+        sources: list[Part] = []
+        try:
+            value = self.arithmetic(piece.inner, sources)
+        except Undetermined as error:
+            return Part(None, replace(origin, kind="unresolved"), error.reason)
+        return computed(str(value), origin, sources)
+
+    def arithmetic(self, where: Range, sources: list[Part] | None = None) -> int:
+        """Evaluate an arithmetic range of the text. Raises `Undetermined`."""
+        sources = [] if sources is None else sources
+        value = self.range(where, "heredoc")
+        sources += [part for part in value if part.origin.kind != "literal"]
+        text = text_of(value)
+        if text is None:
+            raise Undetermined(reason_of(value))
+        return self.evaluator(sources).evaluate(text.replace('"', ""))
+
+    def evaluator(self, sources: list[Part] | None = None) -> Evaluator:
+        def read(name: str) -> str:
+            base, _, subscript = name.partition("[")
+            variable = self.state.variables.get(base)
+            if variable is None:
+                raise Undetermined(_CHANGING.get(base, _environment(base)))
+            value = variable.scalar()
+            if subscript:
+                index = self.evaluator(sources).evaluate(subscript[:-1])
+                value = next((word.parts for key, word in variable.elements or () if key == index), ())
+            text = text_of(value)
+            if text is None:
+                raise Undetermined(reason_of(value))
+            if sources is not None:
+                sources.extend(value)
+            return text
+
+        def write(name: str, value: int) -> None:
+            origin = Origin("computed", f"{name}={value}")
+            if "[" in name:
+                self.state.forget([name.partition("[")[0]], "set in an arithmetic expression")
+            else:
+                self.state.set(name, Variable((computed(str(value), origin, sources or ()),)))
+
+        return Evaluator(read, write)
+
+    # --------------------------------------------------------------------------------------------- parameters
+
+    def _parameter(self, piece: Parameter) -> list[Word]:
+        span = self._span(piece.start, piece.end)
+        if piece.operator == "bad" or piece.operator == "@":
+            return [Word((self._unknown(piece, f"{_short(self._source(piece))} is not interpreted"),), span)]
+        if piece.prefix == "!":
+            target = self._lookup(replace(piece, prefix="", operator=""))
+            text = text_of(target[0].parts) if target and len(target) == 1 else None
+            if text is None or not re.fullmatch(r"[A-Za-z_]\w*", text, re.ASCII) or piece.subscript:
+                return [Word((self._unknown(piece, f"{_short(self._source(piece))} is not interpreted"),), span)]
+            piece = replace(piece, prefix="", name=text)
+        found, free = self._lookup(piece), self._free(piece)
+        if piece.prefix == "#":
+            return [Word((self._length(piece, found),), span)]
+        if piece.operator.lstrip(":") in ("-", "=", "+", "?") and piece.operator:
+            return self._conditional(piece, found, free)
+        found = found or [Word((), span)]
+        if piece.operator:
+            if piece.operator == ":" and piece.subscript and self._all(piece):
+                return self._elements_slice(piece, found)
+            return [self._operated(piece, word) for word in found] if found else []
+        return [self._seen(piece, word) for word in found] if found[0].parts or len(found) > 1 else found
+
+    def _all(self, piece: Parameter) -> bool:
+        return bool(piece.subscript) and self.code.text[slice(*piece.subscript or (0, 0))] in ("@", "*")
+
+    def _free(self, piece: Parameter) -> bool:
+        """Whether only the caller of the script decides what the parameter is."""
+        if piece.name.isdigit() or piece.name in "@*#":
+            return self.state.positional is None
+        return piece.name not in self.state.variables
+
+    def _lookup(self, piece: Parameter) -> list[Word] | None:
+        """The values of a parameter before its operator; None when it is certainly unset."""
+        name, span = piece.name, self._span(piece.start, piece.end)
+        positional = self.state.positional
+        if name in ("@", "*") and piece.prefix != "#":
+            if positional is None:
+                reason = f"${name}, the arguments that the script is called with"
+                return [Word((self._unknown(piece, reason, "positional"),), span, several=True)]
+            return self._joined(piece, list(positional), name)
+        if name in ("#", "@", "*"):
+            if positional is None or any(word.several for word in positional):
+                reason = "$#, the number of arguments that the script is called with"
+                return [Word((self._unknown(piece, reason, "positional"),), span)]
+            return [Word((Part(str(len(positional)), Origin("computed", "$#")),), span)]
+        if name.isdigit() and name != "0":
+            if positional is None or any(word.several for word in positional[: int(name[:4])]):
+                return [Word((self._unknown(piece, f"positional argument ${name}", "positional"),), span)]
+            return [positional[int(name) - 1]] if int(name[:9]) <= len(positional) else None
+        variable = self.state.variables.get(name)
+        if variable is None:
+            changing = _CHANGING.get(name)
+            kind = "unresolved" if changing else "environment"
+            return [Word((self._unknown(piece, changing or _environment(name), kind),), span, several=self._all(piece))]
+        if variable.unset:
+            return None
+        return self._element(piece, variable, span)
+
+    def _element(self, piece: Parameter, variable: Variable, span: Span) -> list[Word] | None:
+        if piece.subscript is None:
+            value = variable.scalar()
+            return [Word(value, span)] if value or variable.elements is None else None
+        if self._all(piece):
+            if variable.elements is not None:
+                return self._joined(piece, [word for _, word in variable.elements], self.code.text[piece.subscript[0]])
+            unknown = text_of(variable.value) is None
+            return [Word(variable.value, span, several=unknown)]
+        elements = variable.elements if variable.elements is not None else ((0, Word(variable.value, span)),)
+        try:
+            key = self.subscript(piece.subscript, any(isinstance(key, str) for key, _ in elements))
+        except Undetermined as error:
+            return [Word((self._unknown(piece, error.reason),), span)]
+        if any(word.several for _, word in elements):
+            return [Word((self._unknown(piece, f"which element {_short(self._source(piece))} is"),), span)]
+        if isinstance(key, int) and key < 0:
+            key += max((k for k, _ in elements if isinstance(k, int)), default=-1) + 1
+        return next(([word] for k, word in elements if k == key), None)
+
+    def _joined(self, piece: Parameter, words: list[Word], sign: str) -> list[Word] | None:
+        if sign == "*" and piece.quoted and words:
+            parts = [part for word in words for part in (Part(" ", Origin("literal", " ")), *word.parts)]
+            return [Word(tuple(parts[1:]), words[0].span, any(word.several for word in words))]
+        return words or None
+
+    def _seen(self, piece: Parameter, word: Word) -> Word:
+        origin = Origin("expansion", self._source(piece), self.code.at(piece.start, piece.end))
+        parts = tuple(
+            part if part.text is None and part.origin.at == origin.at else wrapped(part, origin) for part in word.parts
+        )
+        return Word(parts, word.span, word.several)
+
+    def _conditional(self, piece: Parameter, found: list[Word] | None, free: bool) -> list[Word]:
+        span, operator = self._span(piece.start, piece.end), piece.operator
+        empty: bool | None = found is None
+        if found is not None and ":" in operator and not free:
+            texts = [text_of(word.parts) for word in found]
+            empty = None if None in texts and not any(texts) else not any(texts)
+            if any(part.text for word in found for part in word.parts):
+                empty = False
+        if "+" in operator:
+            if free or empty is None:
+                reason = found[0].unknown if found else None
+                return [Word((self._unknown(piece, reason or _environment(piece.name)),), span, not piece.quoted)]
+            return [] if empty else self._argument(piece, "expansion")
+        if "?" in operator or not (free or empty):
+            return [self._seen(piece, word) for word in found or [Word((), span)]]
+        if piece.name in _CHANGING:
+            return [self._seen(piece, word) for word in found or [Word((), span)]]
+        words = self._argument(piece, "default-value")
+        if "=" in operator and piece.subscript is None:
+            value = tuple(part for word in words for part in word.parts)
+            self.state.set(piece.name, Variable(value))
+        return words
+
+    def _argument(self, piece: Parameter, kind: str) -> list[Word]:
+        """The word of `${x:-word}`: unquoted, its own quotes count."""
+        start, end = piece.argument
+        span = self._span(piece.start, piece.end)
+        origin = Origin("expansion", self._source(piece), self.code.at(piece.start, piece.end))
+        pieces, _ = self.lexer.pieces(start, end, "string" if piece.quoted else "argument")
+        text = self.code.text[start:end]
+        parts: list[Part] = []
+        words: list[Word] = []
+        for inner in pieces:
+            for number, word in enumerate(self._expand(inner)):
+                if number:
+                    words.append(Word(tuple(parts), span))
+                    parts = []
+                for part in word.parts:
+                    if kind == "default-value":
+                        part = wrapped(part, Origin("default-value", text, self.code.at(start, end)))
+                    parts.append(wrapped(part, origin))
+        words.append(Word(tuple(parts), span))
+        return words
+
+    def _length(self, piece: Parameter, found: list[Word] | None) -> Part:
+        origin = Origin("computed", self._source(piece), self.code.at(piece.start, piece.end))
+        words = found or []
+        if self._all(piece):
+            if any(word.several for word in words):
+                return self._unknown(piece, f"the number of elements in {piece.name}")
+            return computed(str(len(words)), origin, ())
+        value = tuple(part for word in words for part in word.parts)
+        text = text_of(value)
+        return self._unknown(piece, reason_of(value)) if text is None else computed(str(len(text)), origin, value)
+
+    def _elements_slice(self, piece: Parameter, found: list[Word]) -> list[Word]:
+        try:
+            start, length = self._slice_bounds(piece)
+        except Undetermined as error:
+            return [Word((self._unknown(piece, error.reason),), found[0].span, several=True)]
+        if any(word.several for word in found):
+            return [Word((self._unknown(piece, f"the elements of {piece.name}"),), found[0].span, several=True)]
+        start = max(start + len(found), 0) if start < 0 else start
+        return [self._seen(piece, word) for word in found[start : None if length is None else start + length]]
+
+    def _slice_bounds(self, piece: Parameter) -> tuple[int, int | None]:
+        start, end = piece.argument
+        colon = self.code.text.find(":", start, end)
+        if "?" in self.code.text[start:end]:
+            raise Undetermined(f"{_short(self._source(piece))} is not interpreted")
+        if colon < 0:
+            return self.arithmetic((start, end)), None
+        return self.arithmetic((start, colon)), self.arithmetic((colon + 1, end))
+
+    def _operated(self, piece: Parameter, word: Word) -> Word:
+        text = text_of(word.parts)
+        if text is None:
+            return Word((self._unknown(piece, reason_of(word.parts)),), word.span, word.several)
+        origin = Origin("computed", self._source(piece), self.code.at(piece.start, piece.end))
+        try:
+            changed = self._apply(piece, text)
+        except (Undetermined, Undecidable) as error:
+            reason = getattr(error, "reason", f"{_short(self._source(piece))} is not interpreted")
+            return Word((self._unknown(piece, reason),), word.span)
+        return Word((computed(changed, origin, word.parts),), word.span)
+
+    def _apply(self, piece: Parameter, text: str) -> str:
+        operator, (start, end) = piece.operator, piece.argument
+        if len(text) > _LONGEST_PATTERN_TEXT:
+            raise Undecidable
+        if operator == ":":
+            first, length = self._slice_bounds(piece)
+            first = len(text) + first if first < 0 else first
+            if first < 0:
+                return ""
+            last = len(text) if length is None else len(text) + length if length < 0 else first + length
+            return text[first:last]
+        if operator in ("^", "^^", ",", ",,"):
+            if start != end:
+                raise Undecidable
+            convert = str.upper if operator[0] == "^" else str.lower
+            return convert(text) if len(operator) == 2 else convert(text[:1]) + text[1:]
+        if operator[0] == "/":
+            return self._replaced(piece, text)
+        pattern = self.pattern(self.lexer.pieces(start, end, "argument")[0])
+        lengths = range(len(text) + 1) if len(operator) == 1 else range(len(text), -1, -1)
+        for length in lengths:
+            if operator[0] == "#" and pattern.matches(text[:length]):
+                return text[length:]
+            if operator[0] == "%" and pattern.matches(text[len(text) - length :]):
+                return text[: len(text) - length]
+        return text
+
+    def _replaced(self, piece: Parameter, text: str) -> str:
+        start, end = piece.argument
+        pieces, _ = self.lexer.pieces(start, end, "argument")
+        cut = self._slash(pieces, start, end)
+        pattern = self.pattern(self.lexer.pieces(start, cut, "argument")[0])
+        new_value = self.range((min(cut + 1, end), end), "argument")
+        new = text_of(new_value)
+        if new is None:
+            raise Undetermined(reason_of(new_value))
+        if not pattern.tests or "&" in new or len(text) > 500:
+            raise Undecidable
+        anchor = piece.operator[-1] if piece.operator[-1] in "#%" else ""
+        done, at = "", 0
+        while at <= len(text):
+            ends = [last for last in range(len(text), at, -1) if pattern.matches(text[at:last])]
+            if anchor == "%":
+                ends = [last for last in ends if last == len(text)]
+            if ends:
+                done, at = done + new, ends[0]
+                if piece.operator != "//":
+                    break
+            elif anchor == "#":
+                break
+            else:
+                done, at = done + text[at : at + 1], at + 1
+        return done + text[at:]
+
+    def _slash(self, pieces: Iterable[Piece], start: int, end: int) -> int:
+        """Where the pattern of `${x/pattern/new}` ends."""
+        for piece in pieces:
+            if isinstance(piece, Text) and not piece.quoted:
+                found = self.code.text.find("/", max(piece.start, start + 1), piece.end)
+                if found >= 0:
+                    return found
+        return end
+
+    # -------------------------------------------------------------------------------------------------- helpers
+
+    def _source(self, piece: Piece) -> str:
+        return self.code.text[piece.start : piece.end]
+
+    def _span(self, start: int, end: int) -> Span:
+        return self.code.at(start, end).span
+
+    def _unknown(self, piece: Piece, reason: str, kind: str = "unresolved") -> Part:
+        at = self.code.at(piece.start, piece.end)
+        return Part(None, Origin(kind, self._source(piece), at), reason)  # type: ignore[arg-type]
+
+
+def _environment(name: str) -> str:
+    return f"environment variable {name} is not set in this script"
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 60 else text[:57] + "…"

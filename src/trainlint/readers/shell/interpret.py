@@ -1,0 +1,536 @@
+"""Walks the statements of a script along every path that it may take, and records the commands it would run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from tree_sitter import Node
+
+from trainlint.document import Command, Invocation, Origin, Part, Word
+from trainlint.readers.shell import commands
+from trainlint.readers.shell.arithmetic import Undetermined
+from trainlint.readers.shell.code import Code, walk
+from trainlint.readers.shell.conditions import DoubleBracket
+from trainlint.readers.shell.expand import Expander
+from trainlint.readers.shell.glob import Undecidable
+from trainlint.readers.shell.lexer import Range, RawCommand, Unclosed
+from trainlint.readers.shell.pure import output
+from trainlint.readers.shell.state import State, Variable, merge, text_of
+from trainlint.text import Span
+
+MOST_ITERATIONS = 32
+_MOST_STEPS = 20_000
+_DEEPEST_CALL = 20
+
+States = list[State]
+Handler = Callable[["Interpreter", Code, Node, States], States]
+Site = tuple[Span, tuple[object, ...]]
+
+
+class Interpreter:
+    """Runs code in states. `invocations` is what it found."""
+
+    def __init__(self, defines: Mapping[str, str]) -> None:
+        self.initial = State.initial(defines)
+        self._sites: dict[Site, list[Command]] = {}
+        self._path: tuple[object, ...] = ()
+        self._steps = 0
+        self._depth = 0
+        self._commands: dict[tuple[int, int], RawCommand] = {}
+        self._kept: list[Code] = []
+
+    def run_file(self, code: Code) -> None:
+        self.run_code(code, [self.initial])
+
+    def invocations(self) -> list[Invocation]:
+        """The commands by place, in the order of the text; those of one place in the order they run."""
+        ordered = sorted(self._sites.items(), key=lambda site: site[0][0].start)
+        return [Invocation(span, tuple(found)) for (span, _), found in ordered]
+
+    def record(self, command: Command) -> None:
+        found = self._sites.setdefault((command.span, self._path), [])
+        if not any(_same(command, other) for other in found):
+            found.append(command)
+
+    # ------------------------------------------------------------------------------------------ running things
+
+    def run_code(self, code: Code, states: States) -> States:
+        self._kept.append(code)
+        return self.sequence(code, code.tree.root_node.children, states)
+
+    def nested(self, code: Code, states: States) -> States:
+        """Text that runs as part of a command: `eval`, `bash -c`."""
+        if self._depth >= _DEEPEST_CALL:
+            return states
+        self._depth += 1
+        try:
+            return self.run_code(code, states)
+        finally:
+            self._depth -= 1
+
+    def sequence(self, code: Code, nodes: Sequence[Node], states: States) -> States:
+        read_to = -1
+        for number, node in enumerate(nodes):
+            if not node.is_named or code.start(node) < read_to:
+                continue
+            following = nodes[number + 1] if number + 1 < len(nodes) else None
+            if following is not None and following.type == "&":
+                self.run(code, node, [state.copy() for state in states])
+            else:
+                states = self.run(code, node, states)
+            if node.type in _SIMPLE:
+                read_to = self.simple(code, node).end
+        return states
+
+    def run(self, code: Code, node: Node, states: States) -> States:
+        """The states after one statement. Paths that are leaving a loop or function pass it by."""
+        live = [state for state in states if state.leaving is None]
+        away = [state for state in states if state.leaving is not None]
+        if not live:
+            return away
+        self._steps += 1
+        handler = _HANDLERS.get(node.type)
+        if handler is not None:
+            try:
+                live = handler(self, code, node, live)
+            except Unclosed:  # a syntax error, reported as such; the statement is passed over
+                live = _with_status(live, None)
+        if len(live) + len(away) > 1:
+            return merge(live + away)
+        return live + away
+
+    def on_copies(self, code: Code, nodes: Sequence[Node], states: States) -> States:
+        """Run where no change gets out: subshells, pipelines. `exit` ends only these."""
+        return self.sequence(code, nodes, [state.copy() for state in states])
+
+    def simple(self, code: Code, node: Node) -> RawCommand:
+        key = (id(code), node.start_byte)
+        if key not in self._commands:
+            start = code.start(node)
+            try:
+                raw = commands.read(code, start)
+            except Unclosed:
+                raw = RawCommand(start, code.end(node))
+            self._commands[key] = raw
+        return self._commands[key]
+
+    def expander(self, code: Code, state: State) -> Expander:
+        return Expander(code, state, output)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether loops and calls have taken so many steps that the rest is only looked at, not followed."""
+        return self._steps > _MOST_STEPS
+
+    def at_path(self, *steps: object) -> _Path:
+        return _Path(self, steps)
+
+    def call(self, name: str, arguments: tuple[Word, ...], span: Span, state: State) -> States:
+        """Run a function of the script."""
+        code, body = state.functions[name]
+        if self._depth >= _DEEPEST_CALL or self.exhausted:
+            return forgotten(code, body, [state], f"assigned in the function {name}")
+        outer, outer_saved = state.positional, state.saved
+        state.positional, state.saved = arguments, (*state.saved, {})
+        self._depth += 1
+        try:
+            with self.at_path(span, name):
+                states = self.run(code, body, [state])
+        finally:
+            self._depth -= 1
+        for after in states:
+            for variable, value in (after.saved[-1] if after.saved else {}).items():
+                if value is None:
+                    after.variables.pop(variable, None)
+                else:
+                    after.variables[variable] = value
+            after.saved, after.positional = outer_saved, outer
+            after.leaving = None if after.leaving == "return" else after.leaving
+        return merge(states)
+
+
+class _Path:
+    """Inside, commands are recorded as of their own run: one loop iteration, one call."""
+
+    def __init__(self, interpreter: Interpreter, steps: tuple[object, ...]) -> None:
+        self._interpreter, self._steps = interpreter, steps
+
+    def __enter__(self) -> None:
+        self._outer = self._interpreter._path
+        self._interpreter._path = (*self._outer, *self._steps)
+
+    def __exit__(self, *_: object) -> None:
+        self._interpreter._path = self._outer
+
+
+def _same(one: Command, other: Command) -> bool:
+    def content(command: Command) -> object:
+        words = [(word.several, tuple(part.text for part in word.parts)) for word in command.words]
+        return words, {name: word.text for name, word in command.environment.items()}, command.directory
+
+    return one.words == other.words or content(one) == content(other)
+
+
+def split(states: States) -> tuple[States, States]:
+    """The states in which the last command succeeded, and those in which it failed; both where nobody knows."""
+    yes = [state.copy() if state.status is None else state for state in states if state.status is not False]
+    no = [state for state in states if state.status is not True]
+    return yes, no
+
+
+# ------------------------------------------------------------------------------------------------------- statements
+
+
+def _simple(run: Interpreter, code: Code, node: Node, states: States) -> States:
+    raw = run.simple(code, node)
+    return [after for state in states for after in commands.execute(run, code, node, raw, state)]
+
+
+def _children(run: Interpreter, code: Code, node: Node, states: States) -> States:
+    return run.sequence(code, node.children, states)
+
+
+def _redirected(run: Interpreter, code: Code, node: Node, states: States) -> States:
+    body = node.child_by_field_name("body")
+    states = run.sequence(code, [body], states) if body is not None else states
+    return _after_heredoc(run, code, node, states)
+
+
+def _after_heredoc(run: Interpreter, code: Code, node: Node, states: States) -> States:
+    """What stands behind `<<EOF` on its line: `&& next`, `| next`."""
+    for redirect in node.children:
+        if redirect.type == "heredoc_redirect":
+            rest = [child for child in redirect.children if child.type in _HANDLERS]
+            if rest:
+                run.on_copies(code, rest, states)
+    return states
+
+
+def _list(run: Interpreter, code: Code, node: Node, states: States) -> States:
+    left, operator, right = node.children[0], node.children[1].type, node.children[-1]
+    after = run.run(code, left, states)
+    away = [state for state in after if state.leaving is not None]
+    yes, no = split([state for state in after if state.leaving is None])
+    going, staying = (yes, no) if operator == "&&" else (no, yes)
+    for state in going:
+        state.status = operator == "&&"
+    for state in staying:
+        state.status = operator != "&&"
+    if going:
+        going = run.run(code, right, going)
+    return going + staying + away
+
+
+def _pipeline(run: Interpreter, code: Code, node: Node, states: States) -> States:
+    for stage in node.children:
+        if stage.is_named:
+            run.on_copies(code, [stage], states)
+    return _with_status(states, None)
+
+
+def _subshell(run: Interpreter, code: Code, node: Node, states: States) -> States:
+    run.on_copies(code, node.children, states)
+    return _with_status(states, None)
+
+
+def _with_status(states: Iterable[State], status: bool | None) -> States:
+    states = list(states)
+    for state in states:
+        state.status = status
+    return states
+
+
+def _negated(run: Interpreter, code: Code, node: Node, states: States) -> States:
+    states = run.sequence(code, node.children[1:], states)
+    for state in states:
+        state.status = None if state.status is None else not state.status
+    return states
+
+
+def _compound(run: Interpreter, code: Code, node: Node, states: States) -> States:
+    if node.children and node.children[0].type == "((":
+        start, end = code.end(node.children[0]), code.end(node) - 2
+        for state in states:
+            state.status = _arithmetic_status(run, code, node, (start, end), state)
+        return states
+    return run.sequence(code, node.children, states)
+
+
+def _arithmetic_status(run: Interpreter, code: Code, node: Node, where: Range, state: State) -> bool | None:
+    try:
+        return bool(run.expander(code, state).arithmetic(where))
+    except Undetermined:
+        state.forget(assigned(code, node), "set by arithmetic on unknown values")
+        return None
+
+
+def _test(run: Interpreter, code: Code, node: Node, states: States) -> States:
+    opening = node.children[0].type
+    if opening == "[[":
+        start, end = code.end(node.children[0]), code.start(node.children[-1])
+        for state in states:
+            state.status = DoubleBracket(run.expander(code, state), start, end).decide()
+        return states
+    return _compound(run, code, node, states) if opening == "((" else _simple(run, code, node, states)
+
+
+def _if(run: Interpreter, code: Code, node: Node, states: States) -> States:
+    done: States = []
+    condition: list[Node] = []
+    body: list[Node] = []
+    target: list[Node] = condition
+    for child in node.children:
+        if child.type == "then":
+            target = body
+        elif child.type in ("elif_clause", "else_clause", "fi"):
+            if condition:
+                finished, states = _branch(run, code, condition, body, states)
+                done += finished
+                condition, body, target = [], [], condition
+            if child.type == "elif_clause":
+                then = next((i for i, inner in enumerate(child.children) if inner.type == "then"), 1)
+                finished, states = _branch(run, code, child.children[1:then], child.children[then + 1 :], states)
+                done += finished
+            elif child.type == "else_clause" and states:
+                done += run.sequence(code, child.children[1:], states)
+                states = []
+        elif child.type != "if":
+            target.append(child)
+    if condition:
+        finished, states = _branch(run, code, condition, body, states)
+        done += finished
+    return done + _with_status(states, True)
+
+
+def _branch(
+    run: Interpreter, code: Code, condition: Sequence[Node], body: Sequence[Node], states: States
+) -> tuple[States, States]:
+    """The states that went through the body, and those that go on to the next branch."""
+    after = run.sequence(code, condition, states)
+    away = [state for state in after if state.leaving is not None]
+    yes, no = split([state for state in after if state.leaving is None])
+    return away + (run.sequence(code, body, yes) if yes else []), no
+
+
+def _case(run: Interpreter, code: Code, node: Node, states: States) -> States:
+    subject = node.child_by_field_name("value")
+    items = [child for child in node.children if child.type == "case_item"]
+    done: States = []
+    for state in states:
+        expander = run.expander(code, state)
+        text = None
+        if subject is not None:
+            word = expander.lexer.word(code.start(subject), code.end(subject))
+            text = text_of(expander.value(word.pieces))
+        open_state: State | None = state
+        for item in items:
+            if open_state is None:
+                break
+            matched = _item_matches(run, code, item, text, open_state)
+            if matched is False:
+                continue
+            inside = open_state if matched else open_state.copy()
+            patterns = item.children_by_field_name("value")
+            body = [child for child in item.children if child not in patterns]
+            done += run.sequence(code, body, [inside])
+            open_state = None if matched else open_state
+        if open_state is not None:
+            done.append(open_state)
+    return done
+
+
+def _item_matches(run: Interpreter, code: Code, item: Node, text: str | None, state: State) -> bool | None:
+    patterns = item.children_by_field_name("value")
+    verdicts: list[bool | None] = []
+    expander = run.expander(code, state)
+    for node in patterns:
+        if code.of(node) == "*":
+            return True
+        try:
+            word = expander.lexer.word(code.start(node), code.end(node))
+            pattern = expander.pattern(word.pieces)
+            verdicts.append(None if text is None or word.end < code.end(node) else pattern.matches(text))
+        except (Undecidable, Undetermined):
+            verdicts.append(None)
+    return True if True in verdicts else None if None in verdicts else False
+
+
+def _for(run: Interpreter, code: Code, node: Node, states: States) -> States:
+    variable, body = node.child_by_field_name("variable"), node.child_by_field_name("body")
+    if variable is None or body is None:
+        return states
+    if node.children[0].type == "select":
+        return _unknown_loop(run, code, node, states, "chosen in a select menu")
+    name = code.of(variable)
+    values = node.children_by_field_name("value")
+    done: States = []
+    for state in states:
+        words = _loop_words(run, code, node, values, state)
+        if any(word.several for word in words) or len(words) > MOST_ITERATIONS or run.exhausted:
+            done += _unknown_loop(run, code, node, [state], "set by a for loop over values that are not known")
+            continue
+        current = [state]
+        for number, word in enumerate(words):
+            for each in current:
+                each.set(name, Variable(commands.assigned_parts(name, word.parts)))
+            with run.at_path(Span(code.at(code.start(node), code.start(node)).span.start, 0), number):
+                current = run.run(code, body, current)
+            broken = [each for each in current if each.leaving in ("break", "return")]
+            current = [each for each in current if each not in broken]
+            done += broken
+            for each in current:
+                each.leaving = None
+            current = merge(current) if len(current) > 1 else current
+        done += current
+    for state in done:
+        state.leaving = None if state.leaving == "break" else state.leaving
+    return done
+
+
+def _loop_words(run: Interpreter, code: Code, node: Node, values: Sequence[Node], state: State) -> list[Word]:
+    expander = run.expander(code, state)
+    if not any(child.type == "in" for child in node.children):
+        if state.positional is not None:
+            return list(state.positional)
+        part = Part(None, Origin("positional", "$@"), "the arguments that the script is called with")
+        return [Word((part,), code.at(code.start(node), code.end(node)).span, several=True)]
+    if not values:
+        return []
+    try:
+        raw = expander.lexer.command(code.start(values[0]))
+        return [word for each in raw.words for word in expander.words(each)]
+    except Unclosed:
+        return []
+
+
+def _c_style_for(run: Interpreter, code: Code, node: Node, states: States) -> States:
+    opening = next((child for child in node.children if child.type == "(("), None)
+    closing = next((child for child in node.children if child.type == "))"), None)
+    body = node.child_by_field_name("body")
+    if opening is None or closing is None or body is None:
+        return states
+    header = code.text[code.end(opening) : code.start(closing)].split(";")
+    done: States = []
+    for state in states:
+        trial = state.copy()
+        rounds = _rounds(run, code, trial, header)
+        if rounds is None or run.exhausted:
+            done += _unknown_loop(run, code, node, [state], "assigned inside a for loop")
+            continue
+        initial, _, update = header
+        run.expander(code, state).evaluator().evaluate(initial)
+        current = [state]
+        for number in range(rounds):
+            with run.at_path(Span(code.at(code.start(node), code.start(node)).span.start, 0), number):
+                current = run.run(code, body, current)
+            for each in current:
+                each.leaving = None
+                try:
+                    run.expander(code, each).evaluator().evaluate(update)
+                except Undetermined:
+                    each.forget(assigned(code, node), "assigned inside a for loop")
+        done += current
+    return done
+
+
+def _rounds(run: Interpreter, code: Code, state: State, header: list[str]) -> int | None:
+    """How often a `for ((…))` goes round if its body leaves the counter alone."""
+    if len(header) != 3 or any("$" in part for part in header):
+        return None
+    initial, condition, update = header
+    evaluate = run.expander(code, state).evaluator().evaluate
+    try:
+        evaluate(initial)
+        for number in range(MOST_ITERATIONS + 1):
+            if not evaluate(condition or "1"):
+                return number
+            evaluate(update)
+    except Undetermined:
+        return None
+    return None
+
+
+def _while(run: Interpreter, code: Code, node: Node, states: States) -> States:
+    return _unknown_loop(run, code, node, states, "assigned inside a while loop")
+
+
+def _unknown_loop(run: Interpreter, code: Code, node: Node, states: States, reason: str) -> States:
+    """A loop that runs nobody knows how often: look at its commands once, then know nothing of what it assigns."""
+    names = assigned(code, node)
+    for state in states:
+        inside = state.copy()
+        inside.forget(names, reason)
+        if "shift" in names:
+            inside.positional = None
+        before = dict(inside.variables)
+        for child in (*node.children_by_field_name("condition"), node.child_by_field_name("body")):
+            if child is not None and child.is_named:
+                for after in run.run(code, child, [inside.copy()]):
+                    names |= {name for name, value in after.variables.items() if before.get(name) != value}
+                    if after.directory != state.directory:
+                        state.directory = None
+    return forgotten_names(states, names, reason)
+
+
+def forgotten(code: Code, node: Node, states: States, reason: str) -> States:
+    return forgotten_names(states, assigned(code, node), reason)
+
+
+def forgotten_names(states: States, names: Iterable[str], reason: str) -> States:
+    names = set(names)
+    for state in states:
+        state.forget(sorted(names - {"shift"}), reason)
+        if "shift" in names:
+            state.positional = None
+        state.status = None
+    return states
+
+
+def assigned(code: Code, node: Node) -> set[str]:
+    """Every variable that is assigned anywhere below a node; `shift` stands for the positional arguments."""
+    names = set()
+    for inner in walk(node):
+        if inner.type in ("variable_assignment", "for_statement", "binary_expression", "postfix_expression"):
+            target = inner.child_by_field_name("name") or inner.child_by_field_name("variable")
+            if target is None and inner.children and code.of(inner.children[-1]) in ("++", "--"):
+                target = inner.children[0]
+            if target is not None:
+                names.add(code.of(target).partition("[")[0])
+        elif inner.type == "command":
+            words = code.of(inner).split()
+            if words[:1] == ["shift"]:
+                names.add("shift")
+            elif words and words[0] in ("read", "mapfile", "readarray", "getopts", "let"):
+                names |= {word.partition("=")[0] for word in words[1:] if word.partition("=")[0].isidentifier()}
+    return names
+
+
+def _function(run: Interpreter, code: Code, node: Node, states: States) -> States:
+    name, body = node.child_by_field_name("name"), node.child_by_field_name("body")
+    if name is not None and body is not None:
+        for state in states:
+            state.functions = {**state.functions, code.of(name): (code, body)}
+    return states
+
+
+_SIMPLE = {"command", "declaration_command", "unset_command", "variable_assignment", "variable_assignments"}
+
+_HANDLERS: dict[str, Handler] = {
+    **dict.fromkeys(_SIMPLE, _simple),
+    "redirected_statement": _redirected,
+    "list": _list,
+    "pipeline": _pipeline,
+    "subshell": _subshell,
+    "negated_command": _negated,
+    "compound_statement": _compound,
+    "do_group": _children,
+    "test_command": _test,
+    "if_statement": _if,
+    "case_statement": _case,
+    "for_statement": _for,
+    "c_style_for_statement": _c_style_for,
+    "while_statement": _while,
+    "function_definition": _function,
+    "ERROR": _children,
+    "program": _children,
+}

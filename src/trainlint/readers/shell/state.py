@@ -1,0 +1,163 @@
+"""What the shell knows at one moment on one path through the script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from trainlint.document import Origin, Part, Word
+from trainlint.readers.shell.code import Value
+from trainlint.text import Span
+
+MOST_PATHS = 16
+
+_DEEPEST_ORIGIN = 24
+_MOST_PARENTS = 12
+_LONGEST_VALUE = 200_000
+
+Elements = tuple[tuple[int | str, Word], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable that the script sets: a scalar's parts, or an array's elements. `unset`: known to have no value."""
+
+    value: Value = ()
+    elements: Elements | None = None
+    exported: bool = False
+    unset: bool = False
+    from_option: bool = False
+
+    def scalar(self) -> Value:
+        """What `$x` means: of an array, its element 0."""
+        if self.elements is None:
+            return self.value
+        if any(word.several for _, word in self.elements):
+            return next(word.parts for _, word in self.elements if word.several)
+        return next((word.parts for key, word in self.elements if key in (0, "0")), ())
+
+
+@dataclass(slots=True)
+class State:
+    variables: dict[str, Variable] = field(default_factory=dict)
+    positional: tuple[Word, ...] | None = None
+    functions: dict[str, Any] = field(default_factory=dict)
+    directory: str | None = ""
+    status: bool | None = True
+    """Whether the last command succeeded; None where only a run could tell."""
+    leaving: str | None = None
+    """`break`, `continue` or `return`: what the path skips until."""
+    saved: tuple[dict[str, Variable | None], ...] = ()
+    """What `local` hides, one mapping for each function that runs."""
+
+    @classmethod
+    def initial(cls, defines: Mapping[str, str]) -> State:
+        return cls(
+            {
+                name: Variable((Part(value, Origin("option", f"--define {name}={value}")),), exported=True)
+                for name, value in defines.items()
+            }
+        )
+
+    def copy(self) -> State:
+        return replace(
+            self,
+            variables=dict(self.variables),
+            functions=dict(self.functions),
+            saved=tuple(dict(frame) for frame in self.saved),
+        )
+
+    def set(self, name: str, variable: Variable) -> None:
+        old = self.variables.get(name)
+        if old is not None and old.exported and not variable.exported:
+            variable = replace(variable, exported=True)
+        self.variables[name] = variable
+
+    def forget(self, names: Iterable[str], reason: str) -> None:
+        for name in names:
+            self.set(name, Variable((Part(None, Origin("unresolved", name), reason),)))
+
+    def same_world(self, other: State) -> bool:
+        return (
+            self.variables == other.variables
+            and self.positional == other.positional
+            and self.directory == other.directory
+            and self.leaving == other.leaving
+            and self.saved == other.saved
+            and self.functions == other.functions
+        )
+
+
+def merge(states: list[State]) -> list[State]:
+    """Make one of equal states, and at most `MOST_PATHS` of all."""
+    kept: list[State] = []
+    for state in states:
+        for other in kept:
+            if state.same_world(other):
+                other.status = other.status if other.status == state.status else None
+                break
+        else:
+            kept.append(state)
+    if len(kept) <= MOST_PATHS:
+        return kept
+    first, *others = kept
+    names = {name for state in kept for name in state.variables}
+    first.forget(
+        sorted(name for name in names if any(o.variables.get(name) != first.variables.get(name) for o in others)),
+        "differs between branches",
+    )
+    if any(other.positional != first.positional for other in others):
+        first.positional = None
+    if any(other.directory != first.directory for other in others):
+        first.directory = None
+    first.status = first.leaving = None
+    return [first]
+
+
+def wrapped(part: Part, origin: Origin) -> Part:
+    """The same text, seen through one more hop. Very long chains lose their middle."""
+    inner = part.origin
+    if sum(1 for _ in inner.chain()) > _DEEPEST_ORIGIN:
+        inner = [*inner.chain()][-1]
+    return Part(part.text, replace(origin, parents=(inner,)), part.unknown)
+
+
+def computed(text: str, origin: Origin, sources: Iterable[Part]) -> Part:
+    """A text made of others; the origin names them all, or only where they began once they are many."""
+    parents = list(dict.fromkeys(part.origin for part in sources))
+    if sum(1 for parent in parents for _ in _some(parent)) > _MOST_PARENTS * 4:
+        parents = list(dict.fromkeys(_ending(parent) for parent in parents))[:_MOST_PARENTS]
+    return Part(text, replace(origin, parents=tuple(parents)))
+
+
+def _some(origin: Origin) -> Iterable[Origin]:
+    for count, hop in enumerate(origin.walk()):
+        if count > _MOST_PARENTS * 4:
+            return
+        yield hop
+
+
+def _ending(origin: Origin) -> Origin:
+    *_, last = origin.chain()
+    return replace(last, parents=())
+
+
+def text_of(value: Value) -> str | None:
+    texts = [part.text for part in value]
+    return None if None in texts else "".join(text for text in texts if text is not None)
+
+
+def reason_of(value: Value) -> str:
+    return next((part.unknown for part in value if part.text is None and part.unknown), "not known")
+
+
+def bounded(value: Value) -> Value:
+    """A value of sane size: scripts that double a string in a loop are not followed to the end."""
+    if len(value) > 2000 or sum(len(part.text or "") for part in value) > _LONGEST_VALUE:
+        return (Part(None, Origin("unresolved", "…"), "the value is too long to be followed"),)
+    return value
+
+
+def word_of(value: Value, span: Span) -> Word:
+    return Word(value, span)
