@@ -33,6 +33,7 @@ def read_class(cls: Bound, stop: str | None, section_of: Namer) -> Section:
     arguments: dict[str, Definition] = {}
     models: dict[str, Bound] = {}
     extra = None
+    is_pydantic = "BaseModel" in base_names(cls)
     for one in lineage(cls, stop):
         assert isinstance(one.node, ast.ClassDef)
         assigned = [n for n in one.node.body if not isinstance(n, ast.AnnAssign)]
@@ -46,14 +47,14 @@ def read_class(cls: Bound, stop: str | None, section_of: Namer) -> Section:
             if name.startswith("_") or name == "model_config" or "ClassVar" in ast.unparse(node.annotation):
                 continue
             shape = read_type(node.annotation, scope)
-            if (definition := read_field(node, shape, scope, section_of)) is not None:
+            if (definition := read_field(node, shape, scope, section_of, is_pydantic)) is not None:
                 if one.node.name.startswith("Deprecated"):
                     definition["deprecated"] = True
                     if name in refused:
                         definition["rejected"] = True
                 arguments[name] = definition
                 models |= {section_of(m, name): m for m in shape.models}
-    if extra is None and "BaseModel" in base_names(cls):
+    if extra is None and is_pydantic:
         extra = "ignore"  # what pydantic does unless told
     return Section(arguments, models, extra)
 
@@ -87,7 +88,9 @@ def read_extra(cls: ast.ClassDef) -> str | None:
     return None
 
 
-def read_field(node: ast.AnnAssign, shape: Shape, scope: Scope, section_of: Namer) -> Definition | None:
+def read_field(
+    node: ast.AnnAssign, shape: Shape, scope: Scope, section_of: Namer, is_pydantic: bool
+) -> Definition | None:
     """One class attribute as an argument; None when the constructor does not take it."""
     call, default = field_call(node)
     options = {k.arg: k.value for k in call.keywords if k.arg} if call else {}
@@ -95,7 +98,6 @@ def read_field(node: ast.AnnAssign, shape: Shape, scope: Scope, section_of: Name
         return None
     metadata = constant_items(options.get("metadata")) | constant_items(options.get("json_schema_extra"))
     definition: Definition = {}
-    is_hf = call is not None and ast.unparse(call.func).endswith("field")
     if default is None or (isinstance(default, ast.Constant) and default.value is ...):
         definition["required"] = True
     else:
@@ -103,7 +105,7 @@ def read_field(node: ast.AnnAssign, shape: Shape, scope: Scope, section_of: Name
     if definition.get("default", ...) is None:
         # annotated ``str = None``: the framework lives with the None, whatever the annotation says
         shape |= Shape(frozenset({"None"}))
-    definition |= read_choices(shape, metadata.get("choices"), scope, is_hf)
+    definition |= read_choices(shape, metadata.get("choices"), scope, is_pydantic)
     definition |= dict(shape.bounds) | (dict(read_bounds(call, scope)) if call else {})
     definition |= read_names(options, metadata, scope)
     if shape.models:
@@ -148,11 +150,11 @@ def read_default(node: ast.expr, scope: Scope) -> Definition:
     return {"default_expression": ast.unparse(node)} | ({"default_one_of": known} if len(known) > 1 else {})
 
 
-def read_choices(shape: Shape, metadata: ast.expr | None, scope: Scope, is_hf: bool) -> Definition:
+def read_choices(shape: Shape, metadata: ast.expr | None, scope: Scope, is_pydantic: bool) -> Definition:
     """``choices`` limit a scalar of their own type; ``item_choices`` limit what a list holds."""
     found: Definition = {}
-    # ``SchedulerType | str`` is transformers' way to say SchedulerType; ``Literal["auto"] | str`` is any string
-    open_types = shape.types - ({"str"} if is_hf and shape.from_enum else set())
+    # ``SchedulerType | str`` is transformers' way to say SchedulerType; pydantic takes any string for it
+    open_types = shape.types - ({"str"} if shape.from_enum and not is_pydantic else set())
     if choices := [v for v in shape.closed if not open_types & {type_name(v), "any"}]:
         found["choices"] = choices
     if shape.items:
