@@ -11,16 +11,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from trainlint.document import Document, Entry, Node, Problem
-from trainlint.text import Location, SourceText, Span
+from trainlint.text import SourceText, Span
 
 MAX_DEPTH = 200
 
-_STRING = r'"(?:[^"\\\n]|\\.)*"?'  # an unclosed one ends with its line, so that the rest is seen as it is meant
-_COMMENT = re.compile(rf"{_STRING}|(//[^\n]*|\#[^\n]*|/\*(?:[^*]|\*(?!/))*\*/)")
+_STRING = (
+    r'"[^"\\\n]*(?:\\.[^"\\\n]*)*"?'  # an unclosed one ends with its line, so that the rest is seen as it is meant
+)
+_COMMENT = re.compile(rf"{_STRING}|(//[^\n]*|\#[^\n]*|/\*[^*]*\*+(?:[^/*][^*]*\*+)*/)")
 # a comma after an opening bracket or another comma is no trailing comma but an error
 _TRAILING_COMMA = re.compile(rf"{_STRING}|[\[{{,][ \t\n\r]*,|(,)[ \t\n\r]*[\]}}]")
 _BRACKET = re.compile(rf"{_STRING}|([\[{{])|([\]}}])")
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+')
+_TOKEN = re.compile(rf'{_STRING}|[\[\]{{}},:]|[^\s\[\]{{}},:"]+')
 
 
 def read(source: SourceText) -> Document:
@@ -66,7 +68,8 @@ def _relaxed(document: Document) -> str:
     text = _blank(text, document.comments)
     commas = [Span(*match.span(1)) for match in _TRAILING_COMMA.finditer(text) if match[1]]
     for span in commas:
-        _problem(document, "file/trailing-comma", "a comma after the last value, which JSON does not allow", span)
+        message = "a comma after the last value, which JSON does not allow"
+        document.problems.append(Problem("file/trailing-comma", message, document.at(span), edits=((span, ""),)))
     return _blank(text, commas)
 
 
@@ -144,4 +147,4 @@ def _duplicate_keys(document: Document, node: Node) -> Iterator[Problem]:
 
 
 def _problem(document: Document, kind: str, message: str, span: Span) -> None:
-    document.problems.append(Problem(kind, message, Location(document.source, span)))
+    document.problems.append(Problem(kind, message, document.at(span)))

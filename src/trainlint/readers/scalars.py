@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -83,8 +84,8 @@ def _resolve(text: str, tag: str | None, dialect: Dialect) -> object:
         value = construct(loader, node)
     except (yaml.YAMLError, ValueError, OverflowError, LookupError):
         return text
-    # `!!seq x` and the like: the constructor is a generator for a collection
-    return value if value is None or isinstance(value, str | int | float | bytes) or hasattr(value, "year") else text
+    # the constructor of `!!seq x` and the like is a generator
+    return value if value is None or isinstance(value, str | int | float | bytes | date) else text
 
 
 def _from_json(text: str) -> object:
