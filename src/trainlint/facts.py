@@ -48,10 +48,8 @@ class Fact:
 
     @property
     def location(self) -> Location | None:
-        """Where a person would look: the deciding literal, else the first place in a file that the value came from."""
-        if self.origin.literal is not None:
-            return self.origin.literal
-        return next((origin.at for origin in self.origin.walk() if origin.at is not None), None)
+        """Where a person would look: the deciding literal, else the place in a file that was read last for it."""
+        return self.origin.literal or _last_place(self.origin)
 
 
 # -------------------------------------------------------------------------------------------------------- arguments
@@ -210,8 +208,10 @@ class View:
         """The fact that follows from what was read."""
         reads = tuple(self.read.values())
         note = "; ".join(self.notes)
-        if len(reads) == 1 and not self.notes and type(reads[0].value) is type(value) and reads[0].value == value:
-            return replace(reads[0], name=name)
+        same = [fact for fact in reads if type(fact.value) is type(value) and fact.value == value]
+        if len(same) == 1 and not self.notes:
+            # handed on as it is; what else was read only chose it
+            return replace(same[0], name=name, confidence=self.confidence)
         if not reads:
             return Fact(name, value, "known", Origin("computed", note), "", "", self.confidence, (), note)
         status: Status = "default" if all(fact.status == "default" for fact in reads) else "known"
@@ -224,6 +224,14 @@ def _unknown(name: str, missing: Unknown, reads: tuple[Fact, ...] = (), origin: 
     parents = tuple(fact.origin for fact in reads)
     origin = origin or Origin("computed", missing.reason, None, parents)
     return Fact(name, None, "unknown", origin, missing.reason, missing.name or name, reads=reads)
+
+
+def _last_place(origin: Origin) -> Location | None:
+    for parent in reversed(origin.parents):
+        found = parent.literal or _last_place(parent)
+        if found is not None:
+            return found
+    return origin.at
 
 
 @dataclass(eq=False)

@@ -68,7 +68,8 @@ class SourceText:
             return cls(path, body.decode("utf-8"), file, bom)
         except UnicodeDecodeError as error:
             raise Unreadable(
-                f"not valid UTF-8: byte 0x{body[error.start]:02x} {error.reason}", *_position_in_bytes(body, error.start)
+                f"not valid UTF-8: byte 0x{body[error.start]:02x} {error.reason}",
+                *_position_in_bytes(body, error.start),
             ) from None
 
     @cached_property

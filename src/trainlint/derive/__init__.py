@@ -1,0 +1,15 @@
+"""The derived facts: one small function per fact, found here by its name."""
+
+from __future__ import annotations
+
+from trainlint.derive import batch, data, memory, model, schedule
+from trainlint.derive.vocabulary import FACTS
+from trainlint.facts import Derivation
+
+DERIVATIONS: dict[str, Derivation] = {
+    name: function
+    for module in (batch, schedule, data, model, memory)
+    for name, function in vars(module).items()
+    if name in FACTS and callable(function)
+}
+"""What holds for every framework. A dialect's own derivation of the same fact comes first."""

@@ -1,0 +1,48 @@
+"""The frameworks. Each dialect in turn is offered a configuration, the most particular first; the first that knows it reads it."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+
+from trainlint.dialects.base import Context, Dialect
+from trainlint.dialects.launchers import start
+from trainlint.document import Command, Document
+from trainlint.facts import Launch, Run
+
+MODULES = ("chinese_llama_alpaca", "llama_factory", "axolotl", "trl", "hf_trainer", "deepspeed")
+"""From the most particular to the most general."""
+
+
+@cache
+def dialects() -> tuple[Dialect, ...]:
+    return tuple(import_module(f"{__name__}.{module}").DIALECT for module in MODULES)
+
+
+def read(document: Document, context: Context) -> list[Launch]:
+    """The training runs that a document describes, one `Launch` for each place that starts one."""
+    if document.root is not None:
+        for dialect in dialects():
+            runs = dialect.read_tree(document, context) if dialect.read_tree is not None else None
+            if runs is not None:
+                return [Launch(run.at, [run]) for run in runs]
+        return []
+    launches = []
+    for invocation in document.invocations:
+        runs = [
+            run for command in invocation.alternatives if command.words for run in _read(document, command, context)
+        ]
+        if runs:
+            launches.append(Launch(runs[0].at, runs))
+    return launches
+
+
+def _read(document: Document, command: Command, context: Context) -> list[Run]:
+    started = start(document, command)
+    if started is None or started.program.text is None:
+        return []
+    for dialect in dialects():
+        runs = dialect.read_command(document, started, context) if dialect.read_command is not None else None
+        if runs is not None:
+            return runs
+    return []

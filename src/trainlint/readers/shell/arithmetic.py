@@ -10,27 +10,22 @@ _TOKEN = re.compile(
     r"|(?P<operator><<=|>>=|\*\*|\+\+|--|<<|>>|<=|>=|==|!=|&&|\|\||[-+*/%&|^]=|[-+*/%<>=!~&|^?:(),]))",
     re.ASCII,
 )
+_LEVELS = """,
+= += -= *= /= %= <<= >>= &= |= ^=
+?
+||
+&&
+|
+^
+&
+== !=
+< > <= >=
+<< >>
++ -
+* / %
+**"""
 _PRECEDENCE = {
-    operator: level
-    for level, operators in enumerate(
-        [
-            ", ",
-            " = += -= *= /= %= <<= >>= &= |= ^= ",
-            " ? ",
-            " || ",
-            " && ",
-            " | ",
-            " ^ ",
-            " & ",
-            " == != ",
-            " < > <= >= ",
-            " << >> ",
-            " + - ",
-            " * / % ",
-            " **",
-        ]
-    )
-    for operator in operators.split()
+    operator: level for level, operators in enumerate(_LEVELS.splitlines()) for operator in operators.split()
 }
 _UNARY = len(_PRECEDENCE)
 _DEEPEST = 60

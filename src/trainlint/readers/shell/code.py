@@ -25,7 +25,7 @@ _MENDED = re.compile(
     r"(?P<end>\\\n?\Z)"  # the grammar sees an error in a continuation into nothing
     r"|(?P<escape>\\[\s\S])"
     r"|(?P<remark>`[ \t]*#[^`\n]*`)"  # an empty command substitution used as a comment
-    r"|(?P<offset>\$\{\w+:(?![-=?+])[^{}'\"`\n]*\})"  # ${A:$N+1}
+    r"|(?P<expansion>\$\{[^{}()'\"`\n\\]+\})"  # ${A:$N+1}, ${that s}
     rf"|(?P<placeholder>{PLACEHOLDER.pattern})"
     r"|(?P<return>\r)"  # an ordinary character to bash
 )
@@ -37,7 +37,7 @@ def _mend(match: re.Match[str]) -> str:
         return "\\." if text[1] in " \t\r" else text
     if match["end"]:
         return " " + text[1:]
-    if match["offset"]:
+    if match["expansion"]:
         return "${" + "x" * (len(text) - 3) + "}"
     return "." * len(text)
 

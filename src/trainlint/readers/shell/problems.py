@@ -22,6 +22,8 @@ _SIMPLE = (
     "test_command",
 )
 _FLAG = re.compile(r"--?[A-Za-z]|[+~]{0,2}[A-Za-z_]\w*(?:[./@][\w.-]+)+=")
+_OPENING = ("do", "then", "else", "{", "(")
+_CLOSING = ("done", "fi", "}", ")")
 _BLANKS = re.compile(r"[ \t\r\n]*(?:#[^\n]*\n?[ \t\r\n]*|\\\n[ \t\r\n]*)*")
 Edits = tuple[tuple[Span, str], ...]
 
@@ -179,6 +181,7 @@ def _placeholders(code: Code) -> Iterator[Problem]:
 def _syntax_errors(code: Code) -> Iterator[Problem]:
     root = code.tree.root_node
     if not root.has_error:
+        yield from _empty_bodies(code)
         return
     if quote := _unclosed(code):
         yield quote
@@ -187,6 +190,27 @@ def _syntax_errors(code: Code) -> Iterator[Problem]:
         if node.is_missing or node.is_error:
             start, end = code.start(node), code.end(node)
             yield Problem("file/syntax-error", _message(code, node), _visible(code, start, end))
+            return
+
+
+def _empty_bodies(code: Code) -> Iterator[Problem]:
+    """`do` directly followed by `done`: the grammar takes it, bash does not."""
+    for node in walk(code.tree.root_node):
+        opening: Node | None = None
+        for child in node.children:
+            if child.type in _OPENING:
+                opening = child
+            elif child.type in _CLOSING or child.type in ("elif_clause", "else_clause"):
+                if opening is not None and not node.has_error:
+                    first = child.children[0] if child.children else child
+                    message = f"bash cannot parse this script: no command between `{opening.type}` and `{first.type}`"
+                    yield Problem("file/syntax-error", message, _visible(code, code.start(first), code.end(first)))
+                    return
+            elif child.is_named and child.type != "comment":
+                opening = None
+        if opening is not None and opening.type == "else" and not node.has_error:
+            message = "bash cannot parse this script: no command after `else`"
+            yield Problem("file/syntax-error", message, _visible(code, code.start(opening), code.end(opening)))
             return
 
 

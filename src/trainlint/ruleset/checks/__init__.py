@@ -1,0 +1,19 @@
+"""What no expression can say: named functions over the document and its launches. A rule page names its check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from trainlint.document import Document
+from trainlint.facts import Launch
+from trainlint.findings import Finding
+from trainlint.ruleset.checks import arguments, document, launch
+from trainlint.ruleset.file import Rule
+
+Check = Callable[[Rule, Document, list[Launch]], Iterator[Finding]]
+
+CHECKS: dict[str, Check] = {
+    "arguments.issues": arguments.issues,
+    "document.problems": document.problems,
+    "launch.placeholders": launch.placeholders,
+}

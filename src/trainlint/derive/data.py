@@ -1,0 +1,84 @@
+"""What the data on disk says. Files are measured and counted; nothing of them is run or fetched."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from trainlint.facts import Unknown, View
+
+SUFFIXES = frozenset({".txt", ".json", ".jsonl", ".parquet", ".csv", ".tsv", ".arrow", ".md", ".zst", ".gz"})
+BYTES_PER_TOKEN = 4
+"""UTF-8 bytes in a token of English text under the usual vocabularies; Chinese text is nearer 3 to 4."""
+MAX_COUNTED_BYTES = 64_000_000
+
+
+def _files(r: View) -> list[Path]:
+    """The files behind `datasets`. Raises `Unknown` as soon as one of them is not here."""
+    files, directories = r.run.context["files"], r.run.context["directories"]
+    suffix = r.dataset_format
+    found: list[Path] = []
+    for name in r.datasets:
+        if any(char in name for char in "*?["):
+            matches = files.glob(name, directories)
+            if not matches:
+                raise Unknown(f"{name} matches no file on this machine", "dataset_bytes")
+            found += matches
+            continue
+        try:
+            path = files.find(name, directories)
+        except Unknown as missing:
+            raise Unknown(missing.reason, "dataset_bytes") from None
+        if path.is_dir():
+            pattern = "*" if suffix != "any" else "**/*"
+            inside = [file for file in sorted(path.glob(pattern)) if file.is_file() and _is_data(file, suffix)]
+            if not inside:
+                raise Unknown(f"{name} holds no data file", "dataset_bytes")
+            found += inside
+        else:
+            found.append(path)
+    return found
+
+
+def _is_data(file: Path, suffix: str) -> bool:
+    return file.suffix == suffix if suffix != "any" else file.suffix in SUFFIXES
+
+
+def dataset_bytes(r: View) -> int:
+    """Bytes on disk. Compressed files (parquet, gz, zst, arrow) hold more text than they weigh, so they are not counted."""
+    files = _files(r)
+    packed = next((file.name for file in files if file.suffix in (".parquet", ".gz", ".zst", ".arrow")), None)
+    if packed is not None:
+        raise Unknown(f"{packed} is compressed: its size says little about the text in it", "dataset_bytes")
+    try:
+        return sum(file.stat().st_size for file in files)
+    except OSError as error:
+        raise Unknown(f"{error.filename} cannot be read: {error.strerror}", "dataset_bytes") from None
+
+
+def dataset_tokens(r: View) -> int:
+    r.assume(f"about {BYTES_PER_TOKEN} bytes a token")
+    return int(r.dataset_bytes // BYTES_PER_TOKEN)
+
+
+def dataset_examples(r: View) -> int:
+    """Rows of JSON Lines files and elements of JSON lists."""
+    total = 0
+    for file in _files(r):
+        if file.suffix not in (".json", ".jsonl"):
+            raise Unknown(f"{file.name} is not counted in examples", "dataset_examples")
+        if file.stat().st_size > MAX_COUNTED_BYTES:
+            raise Unknown(f"{file.name} is too large to count its examples", "dataset_examples")
+        total += _count(file)
+    cap = r.max_samples if "max_samples" in r.run.derivations else None
+    return min(total, int(cap)) if cap is not None else total
+
+
+def _count(file: Path) -> int:
+    data = file.read_bytes()
+    if file.suffix == ".json" and data.lstrip()[:1] == b"[":
+        try:
+            return len(json.loads(data))
+        except (ValueError, RecursionError) as error:
+            raise Unknown(f"{file.name} cannot be read: {error}", "dataset_examples") from None
+    return sum(1 for line in data.splitlines() if line.strip())

@@ -1,0 +1,82 @@
+"""What the model's own files, or its name, say about it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from trainlint.facts import Unknown, View
+
+SIZE = re.compile(r"(?<![a-z0-9.])(\d+(?:[.p]\d+)?)\s?([bm])(?![a-z0-9])", re.IGNORECASE)
+MIXTURE = re.compile(r"\d+x\d", re.IGNORECASE)
+CHAT = re.compile(r"(^|[-_./])(chat|instruct|it|sft|rlhf|dpo|assistant)($|[-_.\d])", re.IGNORECASE)
+EMBEDDINGS = ("embed_tokens", "lm_head", "wte", "embed_in", "embed_out", "word_embeddings", "output_layer")
+
+
+def _directory(r: View, name: str) -> Path:
+    path = r.run.context["files"].find(str(name), r.run.context["directories"])
+    if not path.is_dir():
+        raise Unknown(f"{name} is not a directory")
+    return Path(path)
+
+
+def _config(r: View) -> dict[str, Any]:
+    """The model's config.json. Raises `Unknown` where the model is not on this machine."""
+    directory = _directory(r, r.model_name_or_path)
+    config = r.run.context["files"].json(directory / "config.json")
+    if not isinstance(config, dict):
+        raise Unknown(f"{directory / 'config.json'} is no JSON object")
+    return {**config, **config["text_config"]} if isinstance(config.get("text_config"), dict) else config
+
+
+def _setting(r: View, key: str) -> int:
+    value = _config(r).get(key)
+    if not isinstance(value, int):
+        raise Unknown(f"the model's config.json has no {key}")
+    return value
+
+
+def model_vocab_size(r: View) -> int:
+    return _setting(r, "vocab_size")
+
+
+def max_position_embeddings(r: View) -> int:
+    return _setting(r, "max_position_embeddings")
+
+
+def tokenizer_vocab_size(r: View) -> int:
+    """Entries of tokenizer.json with its added tokens, counted by their ids."""
+    directory = _directory(r, r.tokenizer_name_or_path)
+    tokenizer = r.run.context["files"].json(directory / "tokenizer.json")
+    try:
+        vocabulary = tokenizer["model"]["vocab"]
+        ids = set(vocabulary.values()) if isinstance(vocabulary, dict) else set(range(len(vocabulary)))
+        ids |= {token["id"] for token in tokenizer.get("added_tokens", [])}
+    except (KeyError, TypeError, AttributeError):
+        raise Unknown(f"{directory / 'tokenizer.json'} has no vocabulary") from None
+    return len(ids)
+
+
+def model_parameters(r: View) -> int:
+    """The size that the model's name states (`Llama-2-7b`). Mixtures of experts (`8x7B`) are not read off their names."""
+    name = "/".join(PurePosixPath(str(r.model_name_or_path)).parts[-2:])
+    sizes = SIZE.findall(name)
+    if not sizes or MIXTURE.search(name):
+        raise Unknown(f"the name {r.model_name_or_path} does not say how large the model is", "model_parameters")
+    r.assume("the size is read off the model's name")
+    number, unit = sizes[0]
+    return int(float(number.replace("p", ".").replace("P", ".")) * (1e9 if unit in "bB" else 1e6))
+
+
+def base_kind(r: View) -> str:
+    """`chat` where the model's name says that it was tuned to converse, else `base`."""
+    name = PurePosixPath(str(r.model_name_or_path)).name
+    r.assume("read off the model's name")
+    return "chat" if CHAT.search(name) else "base"
+
+
+def trains_embeddings(r: View) -> bool:
+    if r.method == "full":
+        return True
+    return any(name.split(".")[-1] in EMBEDDINGS for name in r.modules_to_save)

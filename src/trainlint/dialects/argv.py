@@ -1,0 +1,191 @@
+"""Reading a command line as argparse would, over words that may be unknown.
+
+The open-world rule: after an unresolved word in argument position (`"$@"`, `$EXTRA`) nobody can say which flags follow, so
+absent arguments are unknown and not default.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from trainlint.dialects.convert import Rejected, from_text
+from trainlint.dialects.tables import Schema
+from trainlint.document import Origin, Word
+from trainlint.facts import Argument, ArgumentIssue, Arguments
+from trainlint.text import Location, SourceText, Span
+
+NEGATIVE_NUMBER = re.compile(r"-\d+$|-\d*\.\d+$")
+"""What argparse takes for a value although it begins with a dash. `-1e-4` is not among them."""
+
+
+@dataclass(slots=True)
+class Flag:
+    """A flag with the words that follow it up to the next flag."""
+
+    name: str
+    word: Word
+    inline: Word | None = None
+    following: list[Word] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Line:
+    """A command line cut into flags and positionals. `open` is why further flags may be there that nobody sees."""
+
+    flags: list[Flag] = field(default_factory=list)
+    positionals: list[Word] = field(default_factory=list)
+    open: str | None = None
+
+
+def is_flag(word: Word) -> bool:
+    """Would argparse take this word for a flag? An unknown word counts as none."""
+    text = word.known_prefix
+    if len(text) < 2 or not text.startswith("-") or NEGATIVE_NUMBER.match(text):
+        return False
+    return " " not in text.partition("=")[0]
+
+
+def cut(words: Sequence[Word]) -> Line:
+    """Cut the words of a program into flags with what follows them."""
+    line = Line()
+    for word in words:
+        if is_flag(word):
+            name, equals, _ = word.known_prefix.partition("=")
+            if equals:
+                line.flags.append(Flag(name, word, inline=word.after(len(name) + 1)))
+            elif word.text is None:
+                line.open = line.open or word.unknown
+                line.flags.append(Flag(name, word))
+            else:
+                line.flags.append(Flag(name, word))
+        elif line.flags and line.flags[-1].inline is None:
+            flag = line.flags[-1]
+            if word.several and flag.following:
+                line.open = line.open or word.unknown
+            flag.following.append(word)
+        else:
+            if word.several:
+                line.open = line.open or word.unknown
+            line.positionals.append(word)
+    return line
+
+
+def read(source: SourceText, words: Sequence[Word], schema: Schema, *, closed: bool, prefix: str = "--") -> Arguments:
+    """The arguments that a HfArgumentParser (argparse) over `schema` makes of `words`.
+
+    `closed`: the schema is the whole parser, so a flag that it lacks is rejected; else the script may declare more.
+    """
+    line = cut(words)
+    arguments = Arguments(open=line.open)
+    for flag in line.flags:
+        name, certain = _resolve(flag.name, schema, closed)
+        key = Location(source, Span(flag.word.span.start, flag.word.span.start + _key_width(source, flag)))
+        values = [flag.inline] if flag.inline is not None else flag.following
+        spec = schema.get(name)
+        if spec is None:
+            if not certain:
+                arguments.issues.append(_ambiguous(flag.name, name, key))
+            else:
+                issue = unknown_argument(name, key, schema, closed, spelled=f"{prefix}{{}}")
+                if issue is not None:
+                    arguments.issues.append(issue)
+        argument, issues = _argument(source, name, schema, flag, key, values)
+        _note_duplicate(arguments, argument)
+        arguments.given[name] = argument
+        arguments.issues += issues
+        if any(word.several for word in values[1:]) and arguments.open is None:
+            arguments.open = next(word.unknown for word in values[1:] if word.several)
+    return arguments
+
+
+def _key_width(source: SourceText, flag: Flag) -> int:
+    shown = source[flag.word.span]
+    return len(flag.name) if shown.startswith(flag.name) else len(shown)
+
+
+def _resolve(flag: str, schema: Schema, closed: bool) -> tuple[str, bool]:
+    """The argument's name, and False where an abbreviation is ambiguous."""
+    name = flag.lstrip("-")
+    if name in schema:
+        return name, True
+    underscored = name.replace("-", "_")
+    if underscored in schema:
+        return underscored, True
+    if underscored.startswith("no_") and underscored[3:] in schema:
+        return underscored, True
+    if closed and flag.startswith("--"):
+        matches = [candidate for candidate in schema if candidate.startswith(underscored)]
+        if len(matches) == 1:
+            return matches[0], True
+        if matches:
+            return underscored, False
+    return underscored, True
+
+
+def _argument(
+    source: SourceText, name: str, schema: Schema, flag: Flag, key: Location, values: list[Word]
+) -> tuple[Argument, list[ArgumentIssue]]:
+    edition = schema.edition(name) if name in schema else None
+    literal = Origin("literal", source[key.span], key)
+    if not values:
+        if edition is not None and not edition.types & {"bool", "any"}:
+            message = f"{flag.name} expects a value and is followed by none"
+            advice = f"give {flag.name} a value or remove it"
+            issue = ArgumentIssue("missing-value", name, message, key, advice)
+            return Argument(name, None, literal, key, key, unknown="it has no value"), [issue]
+        return Argument(name, not flag.name.lstrip("-").startswith(("no-", "no_")), literal, key, key), []
+    at = Location(source, Span(values[0].span.start, values[-1].span.end))
+    origin = values[0].origin if len(values) == 1 else Origin("computed", at.text, at, tuple(w.origin for w in values))
+    unresolved = next((word for word in values if word.text is None), None)
+    if unresolved is not None:
+        return Argument(name, None, origin, key, at, unknown=unresolved.unknown), []
+    texts = [word.text or "" for word in values]
+    if edition is None:
+        return Argument(name, texts[0] if len(texts) == 1 else texts, origin, key, at), []
+    try:
+        return Argument(name, from_text(edition, texts), origin, key, at), []
+    except Rejected as rejected:
+        place = origin.literal or at
+        advice = f"give {flag.name} a value of the kind that {schema[name].package} takes"
+        issue = ArgumentIssue(rejected.kind, name, f"{flag.name}: {rejected.message}", place, advice, rejected.certain)
+        return Argument(name, None, origin, key, at, unknown=rejected.message), [issue]
+
+
+def _ambiguous(flag: str, name: str, key: Location) -> ArgumentIssue:
+    return ArgumentIssue(
+        "ambiguous", name, f"{flag} is ambiguous: several arguments begin like it", key, "write it out"
+    )
+
+
+def unknown_argument(
+    name: str, key: Location, schema: Schema, closed: bool, spelled: str = "{}"
+) -> ArgumentIssue | None:
+    """What to say of an argument that the schema lacks. With an open schema only a near miss is worth saying."""
+    close = get_close_matches(name, list(schema), n=1, cutoff=0.85)
+    shown = spelled.format(name)
+    package = next((schema[other].package for other in schema), "the trainer")
+    if close:
+        right = spelled.format(close[0])
+        message = f"unknown argument {shown}; did you mean {right}?"
+        return ArgumentIssue("unknown", name, message, key, f"write {right}", certain=closed, replacement=right)
+    if not closed:
+        return None
+    message = f"unknown argument {shown}: no version of {package} that trainlint knows has it"
+    return ArgumentIssue("unknown", name, message, key, f"remove {shown} or correct its name", certain=False)
+
+
+def _note_duplicate(arguments: Arguments, argument: Argument) -> None:
+    earlier = arguments.given.get(argument.name)
+    if earlier is None or earlier.unknown or argument.unknown or earlier.value == argument.value:
+        return
+    flag = argument.key.text
+    message = f"{flag} is given twice, as {earlier.at.text} and as {argument.at.text}: the last one wins, silently"
+    arguments.issues.append(
+        ArgumentIssue(
+            "duplicate", argument.name, message, argument.key, f"remove the {flag} that is not meant",
+            related=(("the first one, without effect", earlier.key),),
+        )
+    )  # fmt: skip

@@ -1,0 +1,206 @@
+"""Axolotl's YAML. It coerces numeric strings and drops keys that it does not know, without a word."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from trainlint.dialects import hf_trainer, tree
+from trainlint.dialects.base import Context, Dialect, arg, names
+from trainlint.dialects.convert import from_lax
+from trainlint.dialects.tables import Schema
+from trainlint.document import Document
+from trainlint.facts import Derivation, Run, Unknown, View
+
+SCHEMA = Schema("axolotl:AxolotlInputConfig", "axolotl:plugins", overrides={"optimizer": "adamw_torch_fused"})
+ABSENT = {"max_grad_norm": 1.0, "adam_beta2": 0.999, "lora_dropout": 0.0}
+"""What the Trainer underneath does with settings that axolotl hands on only when they are set."""
+
+
+def _or(name: str, otherwise: Any) -> Derivation:
+    def derive(r: View) -> Any:
+        value = r.arg(name)
+        return otherwise if value is None else value
+
+    return derive
+
+
+def _stage(r: View) -> str:
+    kind = r.arg("rl") if r.given("rl") else None
+    if kind:
+        return str(kind)
+    if r.given("reward_model") and r.arg("reward_model"):
+        return "rm"
+    if r.given("pretraining_dataset") and r.arg("pretraining_dataset"):
+        return "pt"
+    kinds = {entry.get("type") for entry in _entries(r, "datasets")}
+    return "pt" if kinds == {"completion"} else "sft"
+
+
+def _entries(r: View, name: str) -> list[dict[str, Any]]:
+    value = r.arg(name) if r.given(name) else None
+    found = value if isinstance(value, list) else [value]
+    return [entry if isinstance(entry, dict) else {"path": entry} for entry in found if entry]
+
+
+def _datasets(r: View) -> list[str]:
+    entries = _entries(r, "pretraining_dataset") or _entries(r, "datasets")
+    if not entries:
+        raise Unknown("datasets is not set", "datasets")
+    found: list[str] = []
+    for entry in entries:
+        files = entry.get("data_files")
+        found += names(files) if files else [str(entry.get("path"))]
+    return found
+
+
+def _tokenizer(r: View) -> str:
+    own = r.arg("tokenizer_config") if r.given("tokenizer_config") else None
+    return str(own or r.arg("base_model"))
+
+
+def _method(r: View) -> str:
+    adapter = r.arg("adapter")
+    return "full" if adapter in (None, "") else str(adapter)
+
+
+def _adapter(derive: Derivation) -> Derivation:
+    return lambda r: derive(r) if r.method in ("lora", "qlora") else None
+
+
+def _targets(r: View) -> list[str]:
+    if r.method not in ("lora", "qlora"):
+        return []
+    return ["all-linear"] if r.arg("lora_target_linear") else names(r.arg("lora_target_modules"))
+
+
+def _quantization(r: View) -> int | None:
+    return 4 if r.arg("load_in_4bit") else 8 if r.arg("load_in_8bit") else None
+
+
+def _mixed_precision(r: View) -> str:
+    bf16 = r.arg("bf16")
+    if bf16 == "auto":
+        r.assume("bf16: auto takes bf16 where the GPU has it")
+        return "bf16"
+    if bf16 or (r.given("bfloat16") and r.arg("bfloat16")):
+        return "bf16"
+    return "fp16" if r.arg("fp16") or (r.given("float16") and r.arg("float16")) else "no"
+
+
+def _warmup_steps(r: View) -> int:
+    steps = r.arg("warmup_steps")
+    if steps is not None:
+        return int(steps) if steps >= 1 or steps == 0 else math.ceil(steps * r.total_steps)
+    ratio = r.arg("warmup_ratio")
+    total = r.total_steps
+    return int(ratio * total) if ratio is not None else min(int(0.03 * total), 100)
+
+
+def _warmup_ratio(r: View) -> float:
+    if r.arg("warmup_steps") is not None:
+        return 0.0
+    ratio = r.arg("warmup_ratio")
+    return float(ratio) if ratio is not None else 0.03
+
+
+def _eval_data(r: View) -> str:
+    return "yes" if r.arg("val_set_size") or (r.given("test_datasets") and r.arg("test_datasets")) else "no"
+
+
+def _eval_strategy(r: View) -> str:
+    if r.eval_data == "no":
+        return "no"
+    if r.arg("eval_steps") or r.arg("evals_per_epoch"):
+        return "steps"
+    return str(arg("eval_strategy", "evaluation_strategy")(r) or "epoch")
+
+
+def _save_strategy(r: View) -> str:
+    if r.arg("save_steps") or r.arg("saves_per_epoch"):
+        return "steps"
+    return str(r.arg("save_strategy") or "epoch")
+
+
+def _save_steps(r: View) -> Any:
+    if r.given("saves_per_epoch") and r.arg("saves_per_epoch"):
+        raise Unknown("saves_per_epoch depends on the number of steps in an epoch", "save_steps")
+    return r.arg("save_steps")
+
+
+def _max_grad_norm(r: View) -> float:
+    if hf_trainer.has_deepspeed(r):
+        return hf_trainer.max_grad_norm(r)
+    return float(_or("max_grad_norm", ABSENT["max_grad_norm"])(r))
+
+
+FACTS: dict[str, Derivation] = {
+    **hf_trainer.FACTS,
+    "stage": _stage,
+    "method": _method,
+    "model_name_or_path": arg("base_model"),
+    "tokenizer_name_or_path": _tokenizer,
+    "per_device_train_batch_size": arg("micro_batch_size"),
+    "gradient_accumulation_steps": _or("gradient_accumulation_steps", 1),
+    "num_train_epochs": arg("num_epochs"),
+    "sequence_length": arg("sequence_len"),
+    "lr_scheduler_type": _or("lr_scheduler", "cosine"),
+    "warmup_ratio": _warmup_ratio,
+    "warmup_steps": _warmup_steps,
+    "optim": arg("optimizer"),
+    "adam_beta2": _or("adam_beta2", ABSENT["adam_beta2"]),
+    "weight_decay": _or("weight_decay", 0.0),
+    "max_grad_norm": _max_grad_norm,
+    "mixed_precision": _mixed_precision,
+    "torch_dtype": lambda r: "auto",
+    "lora_rank": _adapter(arg("lora_r")),
+    "lora_alpha": _adapter(arg("lora_alpha")),
+    "lora_dropout": _adapter(_or("lora_dropout", 0.0)),
+    "target_modules": _targets,
+    "modules_to_save": lambda r: names(r.arg("lora_modules_to_save")) if r.method in ("lora", "qlora") else [],
+    "quantization_bits": _quantization,
+    "datasets": _datasets,
+    "eval_data": _eval_data,
+    "eval_strategy": _eval_strategy,
+    "eval_steps": arg("eval_steps"),
+    "save_strategy": _save_strategy,
+    "save_steps": _save_steps,
+    "packing": lambda r: bool(r.arg("sample_packing")) or r.stage == "pt",
+    "gradient_checkpointing": lambda r: bool(r.arg("gradient_checkpointing")),
+    "seed": _or("seed", 42),
+    "output_dir": arg("output_dir"),
+}  # fmt: skip
+KEYS = {
+    "model_name_or_path": "base_model",
+    "tokenizer_name_or_path": "tokenizer_config",
+    "per_device_train_batch_size": "micro_batch_size",
+    "num_train_epochs": "num_epochs",
+    "sequence_length": "sequence_len",
+    "lr_scheduler_type": "lr_scheduler",
+    "optim": "optimizer",
+    "lora_rank": "lora_r",
+    "target_modules": "lora_target_modules",
+    "modules_to_save": "lora_modules_to_save",
+    "quantization_bits": "load_in_4bit",
+    "eval_data": "val_set_size",
+    "packing": "sample_packing",
+    "method": "adapter",
+    "torch_dtype": None,
+}
+
+
+def _read_tree(document: Document, context: Context) -> list[Run] | None:
+    keys = tree.keys(document)
+    if "base_model" not in keys or not keys & {
+        "datasets",
+        "pretraining_dataset",
+        "sequence_len",
+        "micro_batch_size",
+        "adapter",
+    }:
+        return None
+    loader: tree.Loader = "json" if document.format == "json" else "pyyaml"
+    return [hf_trainer.tree_run(DIALECT, document, context, SCHEMA, loader, from_lax, closed=True)]
+
+
+DIALECT = Dialect("axolotl", "axolotl", FACTS, KEYS, read_tree=_read_tree)

@@ -1,0 +1,113 @@
+"""DeepSpeed's JSON configuration: alone, or named by a run whose arguments fill its `"auto"` values."""
+
+from __future__ import annotations
+
+from trainlint.dialects import tree
+from trainlint.dialects.argv import unknown_argument
+from trainlint.dialects.base import Context, Dialect, from_tree
+from trainlint.dialects.convert import from_lax
+from trainlint.dialects.tables import Schema, table
+from trainlint.document import Document, Entry
+from trainlint.facts import Arguments, Derivation, Run, Unknown, View
+
+SIGNATURE = {"zero_optimization", "train_micro_batch_size_per_gpu", "train_batch_size"}
+TOGETHER = {"fp16", "bf16", "optimizer", "scheduler", "gradient_clipping", "steps_per_print", "zero_optimization"}
+
+
+def is_config(document: Document) -> bool:
+    """Is this a DeepSpeed configuration, by its keys?"""
+    keys = tree.keys(document)
+    return "zero_optimization" in keys or (bool(keys & SIGNATURE) and bool(keys & TOGETHER))
+
+
+def read_config(document: Document) -> Arguments:
+    """The settings by dotted name (`zero_optimization.stage`). `"auto"` stays as it is: the trainer fills it."""
+    arguments = Arguments()
+    if document.root is None or document.root.kind != "mapping":
+        return arguments
+    _read_section(arguments, document, document.root.entries, "")
+    return arguments
+
+
+def _read_section(arguments: Arguments, document: Document, entries: list[Entry], section: str) -> None:
+    """One block by its table. Inside a block DeepSpeed's models forbid unknown keys; at the top it drops them silently."""
+    sections = table("deepspeed")["sections"]
+    key = section or "top"
+    # parameters belong to the optimizer's or scheduler's own class, which no table here lists
+    schema = Schema(f"deepspeed:{key}") if key in sections and not section.endswith("params") else None
+    for entry in entries:
+        name = f"{section}.{entry.key.text}" if section else entry.key.text
+        tree.read_entry(arguments, document, entry, name, Schema(), "json", from_lax, closed=False)
+        if schema is not None and entry.key.text not in schema:
+            issue = unknown_argument(entry.key.text, document.at(entry.key.span), schema, closed=bool(section))
+            if issue is not None:
+                arguments.issues.append(issue)
+        if entry.value.kind == "mapping" and (name in sections or entry.key.text == "params"):
+            _read_section(arguments, document, entry.value.entries, name)
+
+
+# ---------------------------------------------------------------------------------------- a configuration on its own
+
+
+def _number(name: str) -> Derivation:
+    def derive(r: View) -> object:
+        value = r.arg(name)
+        if value == "auto":
+            raise Unknown(f'"auto": the trainer that uses this file fills in {name}', name)
+        return value
+
+    return derive
+
+
+def _clip(r: View) -> float:
+    if not r.given("gradient_clipping"):
+        raise Unknown("gradient_clipping is absent: DeepSpeed clips at 1.0 from 0.19.5 on and not at all up to 0.19.0")
+    value = r.arg("gradient_clipping")
+    if value == "auto":
+        raise Unknown('"auto": the trainer that uses this file fills in its max_grad_norm', "max_grad_norm")
+    return float(value)
+
+
+def _zero_stage(r: View) -> int:
+    return int(r.arg("zero_optimization.stage")) if r.given("zero_optimization.stage") else 0
+
+
+def _precision(r: View) -> str:
+    for name in ("bf16", "fp16"):
+        key = f"{name}.enabled"
+        if r.given(key):
+            value = r.arg(key)
+            if value == "auto":
+                raise Unknown(f'"auto": the trainer that uses this file decides {name}', "mixed_precision")
+            if value:
+                return name
+    return "no"
+
+
+FACTS: dict[str, Derivation] = {
+    "learning_rate": _number("optimizer.params.lr"),
+    "per_device_train_batch_size": _number("train_micro_batch_size_per_gpu"),
+    "gradient_accumulation_steps": _number("gradient_accumulation_steps"),
+    "effective_batch_size": _number("train_batch_size"),
+    "weight_decay": _number("optimizer.params.weight_decay"),
+    "max_grad_norm": _clip,
+    "zero_stage": _zero_stage,
+    "mixed_precision": _precision,
+}
+KEYS: dict[str, str | None] = {
+    "learning_rate": "optimizer.params.lr",
+    "per_device_train_batch_size": "train_micro_batch_size_per_gpu",
+    "effective_batch_size": "train_batch_size",
+    "weight_decay": "optimizer.params.weight_decay",
+    "max_grad_norm": "gradient_clipping",
+    "zero_stage": "zero_optimization.stage",
+}
+
+
+def _read_tree(document: Document, context: Context) -> list[Run] | None:
+    if document.format != "json" or not is_config(document):
+        return None
+    return [from_tree(DIALECT, document, context, read_config(document), Schema())]
+
+
+DIALECT = Dialect("deepspeed", "DeepSpeed", FACTS, KEYS, read_tree=_read_tree)

@@ -1,0 +1,340 @@
+"""The Hugging Face Trainer: any script whose arguments are `TrainingArguments` and more, from a command line or a JSON file.
+
+The script may declare arguments of its own, so an unknown flag is a finding only where it is a near miss. Other dialects
+build on the facts here and close the schema.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from trainlint.dialects import argv, deepspeed, tree
+from trainlint.dialects.base import Context, Dialect, arg, from_command, from_tree, linked, names
+from trainlint.dialects.convert import from_loaded
+from trainlint.dialects.launchers import Started
+from trainlint.dialects.tables import Schema
+from trainlint.document import Document
+from trainlint.facts import Derivation, Run, Unknown, View
+
+SCHEMA = Schema("transformers:seq2seq", overrides={"optim": "adamw_torch"})
+MARKS = ("per_device_train_batch_size", "num_train_epochs", "learning_rate", "gradient_accumulation_steps", "max_steps")
+"""Arguments that hardly anything but a Trainer script has."""
+
+
+# ----------------------------------------------------------------------------------------------------- derivations
+
+
+def has_deepspeed(r: View) -> bool:
+    """Is DeepSpeed in force? Raises `Unknown` where its file is named but not here."""
+    config = r.arg("deepspeed") if r.run.arguments.open is None or "deepspeed" in r.run.arguments.given else None
+    if config in (None, "", False):
+        if r.run.arguments.open is not None:
+            raise Unknown(r.run.arguments.open, "deepspeed")
+        return False
+    if "deepspeed" not in r.run.linked:
+        raise Unknown(f"the DeepSpeed file {config} is not on this machine", "deepspeed")
+    return True
+
+
+def max_grad_norm(r: View) -> float:
+    """The clipping in force; 0 is off. Under DeepSpeed the engine clips, by `gradient_clipping` alone."""
+    if has_deepspeed(r):
+        value = linked(r, "deepspeed", "gradient_clipping")
+        if value is None:
+            r.read.clear()
+            reason = "the DeepSpeed file has no gradient_clipping: off up to DeepSpeed 0.19.0, 1.0 from 0.19.5 on"
+            raise Unknown(reason, "gradient_clipping")
+        if value != "auto":
+            return float(value)
+    value = r.arg("max_grad_norm")
+    return 0.0 if value is None else float(value)
+
+
+def clipping_set_by(r: View) -> str:
+    """Who decides the clipping: `trainer`, `deepspeed` (a constant in its file) or `deepspeed-default` (its file is silent)."""
+    if not has_deepspeed(r):
+        return "trainer"
+    value = linked(r, "deepspeed", "gradient_clipping")
+    return "deepspeed-default" if value is None else "trainer" if value == "auto" else "deepspeed"
+
+
+def zero_stage(r: View) -> int:
+    """The ZeRO stage; 0 without DeepSpeed."""
+    return int(linked(r, "deepspeed", "zero_optimization.stage", 0)) if has_deepspeed(r) else 0
+
+
+def offload(r: View) -> str:
+    """What DeepSpeed keeps off the GPU: `none`, `optimizer` or `parameters`."""
+    if not has_deepspeed(r):
+        return "none"
+    for section, what in (("offload_param", "parameters"), ("offload_optimizer", "optimizer")):
+        if linked(r, "deepspeed", f"zero_optimization.{section}.device", "none") not in ("none", None):
+            return what
+    return "none"
+
+
+def mixed_precision(r: View) -> str:
+    """`bf16`, `fp16` or `no`."""
+    deepspeed_used = has_deepspeed(r) if r.given("deepspeed") else False
+    for name in ("bf16", "fp16"):
+        enabled = linked(r, "deepspeed", f"{name}.enabled", "auto") if deepspeed_used else "auto"
+        if enabled is True:
+            return name
+        if enabled == "auto" and r.arg(name):
+            return name
+    return "no"
+
+
+def warmup_ratio(r: View) -> float:
+    """The share of the steps spent on warmup as stated; a number of steps wins over it."""
+    steps = r.arg("warmup_steps") or 0
+    if 0 < steps < 1:
+        return float(steps)
+    return float(r.arg("warmup_ratio") or 0.0)
+
+
+def warmup_steps(r: View) -> int:
+    """Warmup in optimizer steps: as stated, or ceil(ratio × steps) as the Trainer computes it."""
+    if r.lr_scheduler_type == "constant":
+        return 0
+    steps = r.arg("warmup_steps") or 0
+    if steps >= 1:
+        return int(steps)
+    ratio = r.warmup_ratio
+    return math.ceil(ratio * r.total_steps) if ratio else 0
+
+
+def eval_steps(r: View) -> Any:
+    """Steps between evaluations, None where none happen by steps; unset, the Trainer takes logging_steps."""
+    if r.eval_strategy != "steps":
+        return None
+    value = r.arg("eval_steps")
+    return value if value is not None else r.arg("logging_steps")
+
+
+def eval_strategy(r: View) -> str:
+    """`no`, `steps` or `epoch`. Up to transformers 4.x, --do_eval alone does not evaluate during training."""
+    return str(arg("eval_strategy", "evaluation_strategy")(r))
+
+
+def save_steps(r: View) -> Any:
+    return r.arg("save_steps") if r.save_strategy == "steps" else None
+
+
+def optimizer_family(r: View) -> str:
+    """`adam` for everything whose steps are of Adam's size, else the optimizer's own name."""
+    optimizer = str(r.optim).lower()
+    return "adam" if "adam" in optimizer and "mini" not in optimizer else optimizer
+
+
+def torch_dtype(r: View) -> str:
+    """The type that the weights are loaded in; `auto` and unset leave it to the model's files."""
+    value = arg("torch_dtype", "dtype")(r)
+    return "auto" if value is None else str(value)
+
+
+def max_steps(r: View) -> int | None:
+    value = r.arg("max_steps")
+    return int(value) if value is not None and value > 0 else None
+
+
+FACTS: dict[str, Derivation] = {
+    "learning_rate": arg("learning_rate"),
+    "lr_scheduler_type": arg("lr_scheduler_type"),
+    "warmup_ratio": warmup_ratio,
+    "warmup_steps": warmup_steps,
+    "per_device_train_batch_size": arg("per_device_train_batch_size", "per_gpu_train_batch_size"),
+    "gradient_accumulation_steps": arg("gradient_accumulation_steps"),
+    "num_train_epochs": arg("num_train_epochs"),
+    "max_steps": max_steps,
+    "weight_decay": arg("weight_decay"),
+    "max_grad_norm": max_grad_norm,
+    "clipping_set_by": clipping_set_by,
+    "optim": arg("optim"),
+    "optimizer_family": optimizer_family,
+    "adam_beta2": arg("adam_beta2"),
+    "mixed_precision": mixed_precision,
+    "torch_dtype": torch_dtype,
+    "eval_strategy": eval_strategy,
+    "eval_steps": eval_steps,
+    "save_strategy": arg("save_strategy"),
+    "save_steps": save_steps,
+    "deepspeed": arg("deepspeed"),
+    "zero_stage": zero_stage,
+    "offload": offload,
+    "fsdp": lambda r: r.arg("fsdp") or None,
+    "gradient_checkpointing": lambda r: bool(arg("gradient_checkpointing", "activation_checkpointing")(r)),
+    "seed": arg("seed"),
+    "output_dir": arg("output_dir"),
+    "streaming": arg("streaming"),
+    "dataset_format": lambda r: "any",
+}
+
+
+# ------------------------------------------------------------------------------- scripts that declare arguments themselves
+
+
+def _of_script(*candidates: str, missing: str) -> Derivation:
+    """An argument that the script, not the Trainer, declares: by its usual names."""
+
+    def derive(r: View) -> Any:
+        for name in candidates:
+            if r.given(name):
+                return r.arg(name)
+        raise Unknown(missing)
+
+    return derive
+
+
+def script_name(r: View) -> str:
+    started = r.run.context.get("started")
+    return started.name if started is not None else ""
+
+
+def stage(r: View) -> str:
+    """`pt`, `sft`, `dpo`, …: read off the script's name, where that says it."""
+    name = script_name(r).lower()
+    for pattern, found in (
+        (r"(^|[^a-z])(dpo|orpo|kto|simpo|grpo|ppo|cpo)([^a-z]|$)", ""),
+        (r"reward|(^|_)rm(_|\.|$)", "rm"),
+        (r"run_clm(_no_trainer)?\.py$|pretrain|(^|_)pt(_|\.|$)|clm_pt", "pt"),
+        (r"sft|finetune|fine_tune|instruct|train_lora|qlora", "sft"),
+    ):
+        match = re.search(pattern, name)
+        if match:
+            if found != "pt" or not name.startswith("run_clm.py"):
+                r.assume(f"the stage is read off the script's name, {name}")
+            return found or match.group(2)
+    raise Unknown(f"nothing says whether {name or 'this run'} pre-trains or fine-tunes", "stage")
+
+
+def _rank(r: View) -> int:
+    return int(_of_script("lora_rank", "lora_r", "lora_dim", missing="the script's own LoRA rank is not known")(r))
+
+
+def method(r: View) -> str:
+    """`full`, `lora` or `qlora`. A script without LoRA arguments may still build an adapter in its code."""
+    for name in ("use_lora", "use_peft", "lora_enable"):
+        if r.given(name) and r.arg(name) is False:
+            return "full"
+    quantized = any(
+        r.given(name) and r.arg(name) not in (False, 16, "16") for name in ("load_in_4bit", "load_in_8bit", "q_lora")
+    )
+    lora = any(r.given(name) for name in ("lora_rank", "lora_r", "lora_dim", "use_lora", "use_peft", "lora_enable"))
+    if lora:
+        return "qlora" if quantized else "lora"
+    if script_name(r) in ("run_clm.py", "run_clm_no_trainer.py"):
+        return "full"
+    raise Unknown("the script may build an adapter in its own code", "method")
+
+
+def _datasets(r: View) -> list[str]:
+    for name in (
+        "train_file",
+        "data_path",
+        "dataset_dir",
+        "train_file_dir",
+        "train_data",
+        "train_files",
+        "dataset_name",
+    ):
+        if r.given(name):
+            return names(r.arg(name))
+    raise Unknown("the script's own argument for its data is not known", "datasets")
+
+
+SCRIPT_FACTS: dict[str, Derivation] = {
+    "stage": stage,
+    "method": method,
+    "model_name_or_path": _of_script("model_name_or_path", missing="the script's own argument for the model is not known"),
+    "tokenizer_name_or_path": _of_script(
+        "tokenizer_name_or_path", "tokenizer_name", missing="no tokenizer argument is given: the model's own, usually"
+    ),
+    "sequence_length": _of_script(
+        "block_size", "max_seq_length", "model_max_length", "cutoff_len", "max_length", "max_seq_len",
+        missing="the script's own sequence length is not known",
+    ),
+    "lora_rank": _rank,
+    "lora_alpha": _of_script("lora_alpha", missing="the script's own LoRA alpha is not known"),
+    "lora_dropout": _of_script("lora_dropout", missing="the script's own LoRA dropout is not known"),
+    "target_modules": lambda r: names(
+        _of_script("lora_target_modules", "target_modules", "lora_target", missing="the script's own targets are not known")(r)
+    ),
+    "modules_to_save": lambda r: names(
+        _of_script("modules_to_save", "lora_modules_to_save", missing="the script may train further modules in its code")(r)
+    ),
+    "datasets": _datasets,
+    "packing": lambda r: script_name(r).startswith("run_clm") or bool(_of_script("packing", missing="")(r)),
+    "eval_data": lambda r: "unknown",
+}  # fmt: skip
+
+# ---------------------------------------------------------------------------------------------------------- reading
+
+
+def command_run(
+    dialect: Dialect, document: Document, started: Started, context: Context, schema: Schema, *, closed: bool
+) -> Run:
+    """A Trainer run from a command line, with the DeepSpeed file that it names."""
+    arguments = argv.read(document.source, started.words, schema, closed=closed)
+    run = from_command(dialect, document, started, context, arguments, schema)
+    _link_deepspeed(run)
+    return run
+
+
+def tree_run(
+    dialect: Dialect,
+    document: Document,
+    context: Context,
+    schema: Schema,
+    loader: tree.Loader,
+    convert: tree.Convert,
+    *,
+    closed: bool,
+) -> Run:
+    """A Trainer run from the top-level keys of a data file, with the DeepSpeed file that it names."""
+    arguments = tree.read(document, schema, loader, convert, closed=closed)
+    run = from_tree(dialect, document, context, arguments, schema)
+    _link_deepspeed(run)
+    return run
+
+
+def _link_deepspeed(run: Run) -> None:
+    argument = run.arguments.given.get("deepspeed")
+    if argument is None or argument.unknown is not None or not isinstance(argument.value, str):
+        return
+    files = run.context["files"]
+    try:
+        path = files.find(argument.value, run.context["directories"])
+        document = files.document(path)
+    except Unknown:
+        return
+    if document.root is not None:
+        run.linked = {**run.linked, "deepspeed": deepspeed.read_config(document)}
+
+
+def trainer_marks(document: Document) -> int:
+    """How many keys of a data file are TrainingArguments, where at least one is characteristic; else 0."""
+    keys = tree.keys(document)
+    return len(keys & set(SCHEMA)) if keys & set(MARKS) else 0
+
+
+def _read_command(document: Document, started: Started, context: Context) -> list[Run] | None:
+    flags = {word.known_prefix.partition("=")[0].lstrip("-").replace("-", "_") for word in started.words}
+    if not flags & set(MARKS) and not ({"output_dir", "model_name_or_path"} <= flags):
+        return None
+    run = command_run(DIALECT, document, started, context, SCHEMA, closed=False)
+    if not set(run.arguments.given) & set(MARKS) and run.arguments.open is None:
+        return None
+    return [run]
+
+
+def _read_tree(document: Document, context: Context) -> list[Run] | None:
+    if trainer_marks(document) < 3:
+        return None
+    loader: tree.Loader = "json" if document.format == "json" else "pyyaml"
+    return [tree_run(DIALECT, document, context, SCHEMA, loader, from_loaded, closed=False)]
+
+
+DIALECT = Dialect("hf-trainer", "Hugging Face Trainer", {**FACTS, **SCRIPT_FACTS}, {}, _read_command, _read_tree)

@@ -1,0 +1,196 @@
+"""LLaMA-Factory: its YAML or JSON file, alone or started by `llamafactory-cli train FILE key=value`, or its flags."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from trainlint.dialects import hf_trainer, tree
+from trainlint.dialects.base import Context, Dialect, arg, names
+from trainlint.dialects.convert import from_loaded
+from trainlint.dialects.launchers import Started
+from trainlint.dialects.tables import Schema
+from trainlint.document import Document, Origin
+from trainlint.facts import Argument, Derivation, Fact, Run, Unknown, View
+from trainlint.text import Location
+
+SECTIONS = ("TrainingArguments", "ModelArguments", "DataArguments", "FinetuningArguments", "GeneratingArguments")
+SCHEMA = Schema(*(f"llama_factory:{section}" for section in SECTIONS), overrides={"optim": "adamw_torch"})
+OWN_KEYS = {"finetuning_type", "stage", "template", "cutoff_len", "lora_target", "dataset_dir", "val_size"}
+COMMANDS = ("llamafactory-cli", "lmf")
+
+
+def _method(r: View) -> str:
+    kind = r.arg("finetuning_type")
+    return "qlora" if kind == "lora" and r.quantization_bits else str(kind)
+
+
+def _adapter(derive: Derivation) -> Derivation:
+    return lambda r: derive(r) if r.method in ("lora", "qlora") else None
+
+
+def _alpha(r: View) -> float:
+    alpha = r.arg("lora_alpha")
+    return float(alpha if alpha is not None else 2 * r.lora_rank)
+
+
+def _packing(r: View) -> bool:
+    packing = r.arg("packing")
+    return bool(packing) if packing is not None else r.stage == "pt"
+
+
+def _datasets(r: View) -> list[str]:
+    """The files behind the data set names, by `dataset_info.json`; the names themselves where that is not here."""
+    chosen = names(r.arg("dataset"))
+    if not chosen:
+        raise Unknown("dataset is not set", "datasets")
+    directory = str(r.arg("dataset_dir") or "data")
+    files = r.run.context["files"]
+    try:
+        home = files.find(directory, r.run.context["directories"])
+        info = files.json(home / "dataset_info.json")
+    except Unknown:
+        return chosen
+    return [_file(home, info.get(name), name) for name in chosen] if isinstance(info, dict) else chosen
+
+
+def _file(home: Path, entry: Any, name: str) -> str:
+    file = entry.get("file_name") if isinstance(entry, dict) else None
+    return str(home / file) if isinstance(file, str) else name
+
+
+def _eval_data(r: View) -> str:
+    return "yes" if r.arg("eval_dataset") or r.arg("val_size") else "no"
+
+
+FACTS: dict[str, Derivation] = {
+    **hf_trainer.FACTS,
+    "stage": arg("stage"),
+    "method": _method,
+    "model_name_or_path": arg("model_name_or_path"),
+    "tokenizer_name_or_path": arg("model_name_or_path"),
+    "sequence_length": arg("cutoff_len"),
+    "lora_rank": _adapter(arg("lora_rank")),
+    "lora_alpha": _adapter(_alpha),
+    "lora_dropout": _adapter(arg("lora_dropout")),
+    "target_modules": lambda r: names(r.arg("lora_target")) if r.method in ("lora", "qlora") else [],
+    "modules_to_save": lambda r: names(r.arg("additional_target")) if r.method in ("lora", "qlora") else [],
+    "quantization_bits": arg("quantization_bit"),
+    "datasets": _datasets,
+    "eval_data": _eval_data,
+    "packing": _packing,
+    "gradient_checkpointing": lambda r: not r.arg("disable_gradient_checkpointing"),
+    "torch_dtype": lambda r: "auto",
+    "max_samples": arg("max_samples"),
+}
+KEYS = {
+    "sequence_length": "cutoff_len",
+    "target_modules": "lora_target",
+    "modules_to_save": "additional_target",
+    "quantization_bits": "quantization_bit",
+    "datasets": "dataset",
+    "eval_data": "val_size",
+    "method": "finetuning_type",
+    "gradient_checkpointing": "disable_gradient_checkpointing",
+    "torch_dtype": None,
+    "tokenizer_name_or_path": None,
+}
+
+
+def _is_config(document: Document) -> bool:
+    keys = tree.keys(document)
+    return "finetuning_type" in keys or ("stage" in keys and len(keys & OWN_KEYS) >= 3)
+
+
+def _read(document: Document, context: Context) -> Run:
+    loader: tree.Loader = "json" if document.format == "json" else "omegaconf"
+    return hf_trainer.tree_run(DIALECT, document, context, SCHEMA, loader, from_loaded, closed=True)
+
+
+def _read_tree(document: Document, context: Context) -> list[Run] | None:
+    return [_read(document, context)] if _is_config(document) else None
+
+
+def _read_command(document: Document, started: Started, context: Context) -> list[Run] | None:
+    words = started.words
+    if started.name in COMMANDS:
+        if not words or words[0].text != "train":
+            return None
+        words = words[1:]
+    elif started.name != "train.py" and not started.name.startswith("llamafactory"):
+        return None
+    file = words[0].text if words else None
+    if file is not None and file.endswith((".yaml", ".yml", ".json")):
+        return _launched_file(document, started, context, file)
+    flags = {word.known_prefix.partition("=")[0].lstrip("-") for word in words}
+    if not flags & OWN_KEYS - {"dataset_dir"}:
+        return None
+    return [hf_trainer.command_run(DIALECT, document, started, context, SCHEMA, closed=True)]
+
+
+def _launched_file(document: Document, started: Started, context: Context, file: str) -> list[Run] | None:
+    """The run of a configuration file, with the launch command's overrides and world size."""
+    directories = context.files.directories(document.source, started.command.directory)
+    try:
+        path = context.files.find(file, directories)
+        config = context.files.document(path, _called(path))
+    except Unknown:
+        return []
+    if config.root is None or not _is_config(config):
+        return []
+    run = _read(config, context)
+    run.context = {**run.context, "started": started, "directories": directories}
+    launch = _processes(started)
+    run.derivations = {
+        **run.derivations,
+        "world_size": lambda r: r.use("world_size", launch),
+        "visible_devices": lambda r: r.use("visible_devices", started.visible_devices),
+    }
+    for word in started.words:
+        name, equals, _ = word.known_prefix.partition("=")
+        if equals and name in SCHEMA:
+            value = word.after(len(name) + 1)
+            at = Location(document.source, value.span)
+            parsed = _parsed(value.text) if value.text is not None else None
+            run.arguments.given[name] = Argument(name, parsed, value.origin, at, at, value.unknown)
+    return [run]
+
+
+def _called(path: Path) -> str:
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _parsed(text: str) -> Any:
+    for convert in (int, float):
+        try:
+            return convert(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False, "null": None}.get(text.lower(), text)
+
+
+def _processes(started: Started) -> Fact:
+    """`llamafactory-cli` starts NPROC_PER_NODE processes on each of NNODES nodes, or one on every visible GPU."""
+    environment = started.command.environment
+    per_node, nodes = environment.get("NPROC_PER_NODE"), environment.get("NNODES")
+    if per_node is None and nodes is None:
+        if started.visible_devices.known:
+            return started.visible_devices
+        reason = "llamafactory-cli starts one process on every visible GPU"
+        return Fact("world_size", None, "unknown", Origin("computed", reason), reason, "world_size")
+    counts = [word.text if word is not None else "1" for word in (per_node, nodes)]
+    if per_node is None or any(text is None or not text.isdigit() for text in counts):
+        reason = "NPROC_PER_NODE × NNODES is decided on the machine that runs it"
+        return Fact("world_size", None, "unknown", Origin("computed", reason), reason, "world_size")
+    if nodes is None:
+        return Fact("world_size", int(counts[0] or 1), "known", per_node.origin)
+    origin = Origin(
+        "computed", f"NPROC_PER_NODE {counts[0]} × NNODES {counts[1]}", None, (per_node.origin, nodes.origin)
+    )
+    return Fact("world_size", int(counts[0] or 1) * int(counts[1] or 1), "known", origin)
+
+
+DIALECT = Dialect("llama-factory", "LLaMA-Factory", FACTS, KEYS, _read_command, _read_tree)

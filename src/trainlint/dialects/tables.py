@@ -1,0 +1,198 @@
+"""The frameworks' argument tables (`data/frameworks/*.json`, generated) and the judgement of one argument by them.
+
+A table holds, for every argument, its editions: runs of released versions in which its definition did not change. The
+pydantic type of an argument is made from the edition at hand, so a value is judged as that version would judge it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from importlib.resources import files
+from typing import Any
+
+from trainlint.document import Origin
+from trainlint.facts import Unknown
+from trainlint.findings import Confidence
+
+NO_DEFAULT = object()
+
+
+def version_key(version: str) -> tuple[int, ...]:
+    """Order of release numbers; what is no number counts as 0."""
+    return tuple(int(part) if part.isdigit() else 0 for part in version.split("."))
+
+
+@dataclass(frozen=True)
+class Edition:
+    """The definition of one argument from one released version to another, both included."""
+
+    first: str
+    last: str
+    type: str
+    choices: tuple[Any, ...] | None
+    default: Any
+    default_expression: str | None
+    required: bool
+
+    @cached_property
+    def types(self) -> frozenset[str]:
+        return frozenset(self.type.split(" | "))
+
+    def admits(self, value: Any) -> bool:
+        """Does the argument's type, made by pydantic in strict mode, admit this value? Choices are not looked at."""
+        return _accepts(self.type, value)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One argument of a framework over all its versions, newest edition last."""
+
+    name: str
+    package: str
+    versions: tuple[str, ...]
+    editions: tuple[Edition, ...]
+
+    @property
+    def newest(self) -> Edition:
+        return self.editions[-1]
+
+    @property
+    def gone(self) -> bool:
+        """Did a later release drop this argument?"""
+        return self.newest.last != self.versions[-1]
+
+    def at(self, version: str | None) -> Edition | None:
+        """The edition of a version: of the newest one that has the argument when no version is stated."""
+        if version is None:
+            return self.newest
+        key = version_key(version)
+        for edition in self.editions:
+            if version_key(edition.first) <= key <= version_key(edition.last):
+                return edition
+        following = [edition for edition in self.editions if version_key(edition.first) <= key]
+        return following[-1] if following and following[-1].last == self.versions[-1] else None
+
+    @cached_property
+    def any_version(self) -> Edition:
+        """The widest reading: what some version takes, with the newest default. Judges where no version is stated."""
+        types = dict.fromkeys(name for edition in self.editions for name in edition.type.split(" | "))
+        choices: dict[Any, None] | None = {}
+        for edition in self.editions:
+            choices = (
+                None if choices is None or edition.choices is None else {**choices, **dict.fromkeys(edition.choices)}
+            )
+        merged = tuple(choices) if choices is not None else None
+        return replace(self.newest, first=self.editions[0].first, type=" | ".join(types), choices=merged)
+
+
+class Schema(Mapping[str, Spec]):
+    """The arguments that one parser knows: some sections of tables, the first one wins where two define a name."""
+
+    def __init__(self, *sections: str, overrides: Mapping[str, Any] | None = None, version: str | None = None) -> None:
+        self._sections = sections
+        self.overrides = overrides or {}
+        """Defaults that the framework itself puts over its parser's, by name."""
+        self.version = version
+
+    @cached_property
+    def _specs(self) -> dict[str, Spec]:
+        specs: dict[str, Spec] = {}
+        for section in self._sections:
+            for name, spec in _section(section).items():
+                specs.setdefault(name, spec)
+        return specs
+
+    def __getitem__(self, name: str) -> Spec:
+        return self._specs[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._specs)
+
+    def __len__(self) -> int:
+        return len(self._specs)
+
+    def edition(self, name: str) -> Edition:
+        """The definition that judges an argument: of the stated version, else the widest over all versions."""
+        spec = self[name]
+        return (spec.at(self.version) if self.version else None) or spec.any_version
+
+    def default(self, name: str) -> tuple[Any, Origin, Confidence]:
+        """What the framework does when the argument is absent. Raises `Unknown` where the table cannot say."""
+        spec = self.get(name)
+        if spec is None:
+            raise Unknown(f"{name} is not set, and its default is not known", name)
+        edition = spec.at(self.version) or spec.newest
+        label = f"{spec.package} {self.version or edition.last} default"
+        if name in self.overrides:
+            return self.overrides[name], Origin("framework-default", f"{spec.package} default"), "high"
+        if edition.required:
+            raise Unknown(f"{name} is required and not set", name)
+        if edition.default is NO_DEFAULT:
+            raise Unknown(f"the default of {name} is computed: {edition.default_expression}", name)
+        settled = all(other.default == edition.default for other in spec.editions)
+        return edition.default, Origin("framework-default", label), "high" if settled or self.version else "medium"
+
+
+@cache
+def table(package: str) -> dict[str, Any]:
+    """The generated table of one package, as it stands in its file."""
+    file = files("trainlint") / "data" / "frameworks" / f"{package}.json"
+    loaded: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    return loaded
+
+
+@cache
+def _section(name: str) -> dict[str, Spec]:
+    """`package:Section` with everything that it extends."""
+    package, _, section = name.partition(":")
+    content = table(package)
+    versions = tuple(content["versions"])
+    body = content["sections"][section]
+    specs = {
+        argument: Spec(argument, content["package"], versions, tuple(map(_edition, editions)))
+        for argument, editions in body["arguments"].items()
+    }
+    if body.get("extends"):
+        for argument, spec in _section(body["extends"]).items():
+            specs.setdefault(argument, spec)
+    return specs
+
+
+def _edition(entry: dict[str, Any]) -> Edition:
+    return Edition(
+        entry["from"],
+        entry["to"],
+        entry["type"],
+        tuple(entry["choices"]) if entry.get("choices") else None,
+        entry.get("default", NO_DEFAULT),
+        entry.get("default_expression"),
+        entry.get("required", False),
+    )
+
+
+@cache
+def _adapter(type_: str) -> Any:
+    from pydantic import TypeAdapter
+
+    scalars: dict[str, Any] = {
+        "bool": bool, "int": int, "float": float, "str": str, "dict": dict[str, Any], "any": Any, "None": None,
+        "list": list[Any], "list[str]": list[str], "list[int]": list[int], "list[float]": list[float],
+    }  # fmt: skip
+    union: Any = None
+    for i, part in enumerate(type_.split(" | ")):
+        kind = scalars.get(part, Any)
+        union = kind if i == 0 else union | kind if kind is not None else union | None
+    return TypeAdapter(union)
+
+
+def _accepts(type_: str, value: Any) -> bool:
+    from pydantic import ValidationError
+
+    try:
+        _adapter(type_).validate_python(value, strict=True)
+    except ValidationError:
+        return False
+    return True

@@ -1,0 +1,81 @@
+"""Reading the keys of a YAML or JSON file as a framework's arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from trainlint.dialects.argv import unknown_argument
+from trainlint.dialects.convert import Rejected
+from trainlint.dialects.tables import Edition, Schema
+from trainlint.document import Document, Entry, Node, Origin
+from trainlint.facts import Argument, ArgumentIssue, Arguments
+from trainlint.readers.scalars import plain
+from trainlint.text import Location
+
+Loader = Literal["pyyaml", "omegaconf", "json"]
+Convert = Callable[[Edition, Any], Any]
+
+
+def keys(document: Document) -> set[str]:
+    """The top-level keys of a data file."""
+    root = document.root
+    return {entry.key.text for entry in root.entries} if root is not None and root.kind == "mapping" else set()
+
+
+def read(document: Document, schema: Schema, loader: Loader, convert: Convert, *, closed: bool) -> Arguments:
+    """The top-level keys as arguments. `closed`: the framework rejects (or drops) a key that the schema lacks."""
+    arguments = Arguments()
+    for entry in document.root.entries if document.root is not None else ():
+        read_entry(arguments, document, entry, entry.key.text, schema, loader, convert, closed=closed)
+    return arguments
+
+
+def read_entry(
+    arguments: Arguments,
+    document: Document,
+    entry: Entry,
+    name: str,
+    schema: Schema,
+    loader: Loader,
+    convert: Convert,
+    *,
+    closed: bool,
+) -> None:
+    """Add one key to `arguments` under `name`; a key of the file itself wins over one merged into it."""
+    if entry.merged and name in arguments.given:
+        return
+    key, at = document.at(entry.key.span), document.at(entry.value.span)
+    value = plain(entry.value, loader)
+    origin = Origin("literal", f"{name}: {shown(entry.value, at)}", at)
+    spec = schema.get(name)
+    if spec is None:
+        issue = unknown_argument(name, key, schema, closed)
+        if issue is not None:
+            arguments.issues.append(issue)
+    else:
+        try:
+            value = convert(schema.edition(name), value)
+        except Rejected as rejected:
+            advice = _advice(rejected, entry.value, name)
+            message = f"{name}: {rejected.message}"
+            arguments.issues.append(ArgumentIssue(rejected.kind, name, message, at, advice, rejected.certain))
+            arguments.given[name] = Argument(name, None, origin, key, at, unknown=rejected.message)
+            return
+    arguments.given[name] = Argument(name, value, origin, key, at)
+
+
+def shown(node: Node, at: Location) -> str:
+    """A value as a person would quote it: scalars as they stand, collections by their kind."""
+    return at.text if node.kind == "scalar" else {"mapping": "{…}", "sequence": "[…]"}[node.kind]
+
+
+def _advice(rejected: Rejected, node: Node, name: str) -> str:
+    text = node.text
+    if rejected.kind == "type" and node.style in ("plain", "quoted"):
+        mantissa, e, exponent = text.lower().partition("e")
+        if e and "." not in mantissa and mantissa.lstrip("+-").isdigit():
+            return f"write {name}: {mantissa}.0e{exponent}, which YAML 1.1 reads as a number"
+    if rejected.kind == "choice" and text.lower() in ("no", "off"):
+        return f'quote it: {name}: "no"'
+    return f"give {name} a value that the trainer takes"

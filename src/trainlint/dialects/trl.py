@@ -1,0 +1,145 @@
+"""TRL: `trl sft|dpo|…` and its scripts, from flags or a YAML file. The YAML becomes argparse defaults, so text is re-parsed."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from trainlint.dialects import hf_trainer, tree
+from trainlint.dialects.base import Context, Dialect, arg, names
+from trainlint.dialects.convert import from_lax
+from trainlint.dialects.launchers import Started
+from trainlint.dialects.tables import Schema, table
+from trainlint.document import Document
+from trainlint.facts import Derivation, Run, Unknown, View
+
+CONFIGS = {
+    "sft": "SFTConfig", "dpo": "DPOConfig", "kto": "KTOConfig", "rm": "RewardConfig", "grpo": "GRPOConfig",
+    "orpo": "ORPOConfig", "cpo": "CPOConfig",
+}  # fmt: skip
+OWN_KEYS = {"use_peft", "lora_target_modules", "attn_implementation", "dataset_name", "dataset_mixer", "chat_template"}
+MARKS = {"grpo": {"num_generations", "max_completion_length"}, "dpo": {"loss_type", "beta", "max_prompt_length"}}
+
+
+def schema(stage: str) -> Schema:
+    """The arguments of one TRL command: its config class first, then the model's, the script's and those of its kin."""
+    sections = table("trl")["sections"]
+    chosen = CONFIGS.get(stage, "SFTConfig")
+    order = [chosen, "ModelConfig", "ScriptArguments", *(name for name in sections if name != chosen)]
+    return Schema(
+        *(f"trl:{name}" for name in dict.fromkeys(order) if name in sections), overrides={"optim": "adamw_torch"}
+    )
+
+
+def _stage(r: View) -> str:
+    stage = r.run.context["stage"]
+    if stage is None:
+        raise Unknown("nothing says which TRL trainer reads this file", "stage")
+    if r.run.context["stage_from_name"]:
+        r.assume("the stage is read off the file's name")
+    return str(stage)
+
+
+def _method(r: View) -> str:
+    if not r.given("use_peft") or not r.arg("use_peft"):
+        return "full"
+    return "qlora" if r.arg("load_in_4bit") else "lora"
+
+
+def _adapter(derive: Derivation) -> Derivation:
+    return lambda r: derive(r) if r.method in ("lora", "qlora") else None
+
+
+def _mixed_precision(r: View) -> str:
+    if r.given("fp16") and r.arg("fp16"):
+        return "fp16"
+    bf16 = r.arg("bf16") if r.given("bf16") else None
+    if bf16 is None:
+        r.assume("bf16 is the default from TRL 0.20 on")
+        return "bf16"
+    return "bf16" if bf16 else "no"
+
+
+def _datasets(r: View) -> list[str]:
+    for name in ("dataset_name", "dataset_mixer", "datasets", "dataset_mixture"):
+        if r.given(name):
+            value: Any = r.arg(name)
+            return list(value) if isinstance(value, dict) else names(value)
+    raise Unknown("dataset_name is not set", "datasets")
+
+
+def _eval_data(r: View) -> str:
+    return "unknown"
+
+
+FACTS: dict[str, Derivation] = {
+    **hf_trainer.FACTS,
+    "stage": _stage,
+    "method": _method,
+    "model_name_or_path": arg("model_name_or_path"),
+    "tokenizer_name_or_path": arg("model_name_or_path"),
+    "sequence_length": arg("max_length", "max_seq_length"),
+    "lora_rank": _adapter(arg("lora_r")),
+    "lora_alpha": _adapter(arg("lora_alpha")),
+    "lora_dropout": _adapter(arg("lora_dropout")),
+    "target_modules": lambda r: names(r.arg("lora_target_modules")) if r.method != "full" else [],
+    "modules_to_save": lambda r: names(r.arg("lora_modules_to_save")) if r.method != "full" else [],
+    "quantization_bits": lambda r: 4 if r.arg("load_in_4bit") else 8 if r.arg("load_in_8bit") else None,
+    "mixed_precision": _mixed_precision,
+    "datasets": _datasets,
+    "eval_data": _eval_data,
+    "packing": arg("packing"),
+}
+KEYS = {
+    "sequence_length": "max_length",
+    "lora_rank": "lora_r",
+    "target_modules": "lora_target_modules",
+    "modules_to_save": "lora_modules_to_save",
+    "quantization_bits": "load_in_4bit",
+    "datasets": "dataset_name",
+    "eval_data": "dataset_test_split",
+    "method": "use_peft",
+}
+
+
+def _finish(run: Run, stage: str | None, from_name: bool) -> list[Run]:
+    run.context = {**run.context, "stage": stage, "stage_from_name": from_name}
+    return [run]
+
+
+def _named(text: str) -> str | None:
+    match = re.search(r"(?:^|[^a-z])(sft|dpo|kto|grpo|orpo|cpo|reward)(?:[^a-z]|$)", text.lower())
+    return None if match is None else "rm" if match.group(1) == "reward" else match.group(1)
+
+
+def _read_tree(document: Document, context: Context) -> list[Run] | None:
+    keys = tree.keys(document)
+    if hf_trainer.trainer_marks(document) < 3 or not keys & OWN_KEYS or document.format != "yaml":
+        return None
+    stage = next((stage for stage, marks in MARKS.items() if keys & marks), None)
+    from_name = stage is None
+    if stage is None:
+        stage = _named("/".join(document.source.path.replace("\\", "/").split("/")[-3:]))
+    run = hf_trainer.tree_run(DIALECT, document, context, schema(stage or ""), "pyyaml", from_lax, closed=False)
+    return _finish(run, stage, from_name)
+
+
+def _read_command(document: Document, started: Started, context: Context) -> list[Run] | None:
+    stage: str | None
+    if started.name == "trl" and started.words:
+        stage = _named(started.words[0].text or "")
+        if stage is None:
+            return None
+    else:
+        match = re.fullmatch(
+            r"(?:run_)?(sft|dpo|kto|grpo|orpo|cpo|reward)(?:_\w+)?\.py|trl\.scripts\.(\w+)", started.name
+        )
+        flags = {word.known_prefix.partition("=")[0].lstrip("-") for word in started.words}
+        if match is None or not flags & OWN_KEYS:
+            return None
+        stage = _named(started.name)
+    run = hf_trainer.command_run(DIALECT, document, started, context, schema(stage or ""), closed=False)
+    return _finish(run, stage, False)
+
+
+DIALECT = Dialect("trl", "TRL", FACTS, KEYS, _read_command, _read_tree)

@@ -1,0 +1,95 @@
+"""Files that a configuration names, found the way the trainer would find them and read at most once.
+
+A relative path is looked up from where the script runs: its own directory (or the one it `cd`s into), then the directories
+above it up to the repository's root, because many projects are launched from there. Nothing outside that is guessed, and
+nothing is ever fetched.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from trainlint.document import Document
+from trainlint.facts import Unknown
+from trainlint.text import SourceText, Unreadable
+
+MAX_LEVELS = 6
+MAX_JSON_BYTES = 64_000_000
+"""A tokenizer.json is the largest JSON that is worth reading."""
+
+
+class Files:
+    """Looks up and reads linked files. `parse` turns a source into a Document (given from outside, to keep layers apart)."""
+
+    def __init__(self, parse: Callable[[SourceText], Document]) -> None:
+        self._parse = parse
+        self._documents: dict[Path, Document] = {}
+
+    def directories(self, source: SourceText, directory: str | None = "") -> list[Path]:
+        """Where relative paths of `source` may start. `directory` is the script's own `cd`, None when unknown."""
+        if directory is None:
+            return []
+        start = (source.file.absolute().parent if source.file is not None else Path.cwd()) / directory
+        found = [start]
+        for parent in list(start.parents)[:MAX_LEVELS]:
+            if (found[-1] / ".git").exists():
+                break
+            found.append(parent)
+        return found if (found[-1] / ".git").exists() else found[:3]
+
+    def find(self, name: str, directories: list[Path]) -> Path:
+        """The file or directory called `name`. Raises `Unknown` where there is none here."""
+        for candidate in self._candidates(name, directories):
+            try:
+                if candidate.exists():
+                    return candidate
+            except (OSError, ValueError):
+                break
+        raise Unknown(f"{name} is not on this machine")
+
+    def _candidates(self, name: str, directories: list[Path]) -> Iterator[Path]:
+        path = Path(name)
+        if name.startswith("~") or path.is_absolute():
+            try:
+                yield path.expanduser()
+            except RuntimeError:
+                return
+        else:
+            yield from (directory / path for directory in directories)
+
+    def glob(self, pattern: str, directories: list[Path]) -> list[Path]:
+        """The files that a shell pattern matches, sorted; empty where it matches none."""
+        for directory in directories or [Path.cwd()]:
+            base, rest = (
+                (Path(Path(pattern).anchor), pattern.lstrip("/")) if pattern.startswith("/") else (directory, pattern)
+            )
+            try:
+                matches = sorted(path for path in base.glob(rest) if path.is_file())
+            except (ValueError, NotImplementedError, OSError):
+                return []
+            if matches:
+                return matches
+        return []
+
+    def document(self, path: Path, called: str | None = None) -> Document:
+        """The file, read and parsed. Raises `Unknown` where it cannot be."""
+        if path not in self._documents:
+            try:
+                self._documents[path] = self._parse(SourceText.load(path, called or str(path)))
+            except Unreadable as error:
+                raise Unknown(f"{called or path} cannot be read: {error.reason}") from None
+            except OSError as error:
+                raise Unknown(f"{called or path} cannot be read: {error.strerror}") from None
+        return self._documents[path]
+
+    def json(self, path: Path) -> Any:
+        """The value of a small JSON file such as a model's config.json. Raises `Unknown` where it cannot be read."""
+        try:
+            if path.stat().st_size > MAX_JSON_BYTES:
+                raise Unknown(f"{path} is larger than {MAX_JSON_BYTES:,} bytes")
+            return json.loads(path.read_bytes())
+        except (OSError, ValueError, RecursionError) as error:
+            raise Unknown(f"{path} cannot be read: {error}") from None

@@ -1,0 +1,124 @@
+"""The whole pipeline: a text is read, its runs are worked out, the rules judge them, and what they say is put in order."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from trainlint import dialects, readers
+from trainlint.derive import DERIVATIONS
+from trainlint.dialects.base import Context
+from trainlint.document import Document
+from trainlint.facts import Launch
+from trainlint.findings import SEVERITIES, Finding, InternalError, NotEvaluated, Report
+from trainlint.links import Files
+from trainlint.ruleset import catalogue
+from trainlint.ruleset.checks import CHECKS
+from trainlint.ruleset.evaluate import Limits, judge
+from trainlint.ruleset.file import Rule
+from trainlint.settings import Settings
+from trainlint.text import SourceText
+
+
+@dataclass
+class Linter:
+    """Lints sources one after the other; files that several of them name are read once."""
+
+    settings: Settings = field(default_factory=Settings)
+
+    def __post_init__(self) -> None:
+        self.rules = catalogue(self.settings.rules)
+        self.limits = Limits(self.settings.profile)
+        self._context = Context(Files(self._parse), self.settings.stated)
+
+    def _parse(self, source: SourceText) -> Document:
+        return readers.read(source, defines=self.settings.defines)
+
+    def read(self, source: SourceText) -> tuple[Document, list[Launch]]:
+        """The document and the runs it describes. Raises ValueError for a text of no format that can be told."""
+        document = self._parse(source)
+        launches = dialects.read(document, self._context)
+        for launch in launches:
+            for run in launch:
+                run.derivations = {**DERIVATIONS, **run.derivations}
+        return document, launches
+
+    def lint(self, source: SourceText, report: Report) -> list[Launch]:
+        """Add what is to be said of one source to the report."""
+        try:
+            document, launches = self.read(source)
+        except Exception:
+            report.internal_errors.append(_internal(source.path, "reading"))
+            return []
+        found: list[Finding] = []
+        undecided: list[NotEvaluated] = []
+        for rule in self.rules.values():
+            try:
+                self._judge(rule, document, launches, found, undecided)
+            except Exception:
+                report.internal_errors.append(_internal(source.path, rule.id))
+        _add(report, _settle(found, self.rules), undecided)
+        return launches
+
+    def _judge(
+        self,
+        rule: Rule,
+        document: Document,
+        launches: list[Launch],
+        found: list[Finding],
+        undecided: list[NotEvaluated],
+    ) -> None:
+        if rule.check is not None:
+            found += CHECKS[rule.check](rule, document, launches)
+            return
+        verdicts = [judge(rule, launch, self.limits) for launch in launches]
+        findings = [verdict for verdict in verdicts if isinstance(verdict, Finding)]
+        undecided += [verdict for verdict in verdicts if isinstance(verdict, NotEvaluated)]
+        found += _merge(findings, len(launches))
+
+
+def lint(sources: Iterable[SourceText], settings: Settings) -> Report:
+    """Lint sources into one report."""
+    linter = Linter(settings)
+    report = Report(rules=[rule.info() for rule in linter.rules.values()])
+    for source in sources:
+        report.files.append(source.path)
+        linter.lint(source, report)
+    return report
+
+
+def _internal(path: str, where: str) -> InternalError:
+    last = traceback.format_exc().strip().splitlines()[-1]
+    return InternalError(path, where, last)
+
+
+def _merge(findings: list[Finding], runs: int) -> list[Finding]:
+    """Several runs of one file share a finding: the same rule with the same words is said once."""
+    groups: dict[tuple[object, ...], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.rule, finding.message), []).append(finding)
+    merged = []
+    for group in groups.values():
+        first = group[0]
+        if len(group) > 1:
+            first = replace(first, message=f"{first.message} (in {len(group)} of {runs} runs)", fix=None)
+        merged.append(first)
+    return merged
+
+
+def _settle(findings: list[Finding], rules: Mapping[str, Rule]) -> list[Finding]:
+    """Drop what another finding of the same file supersedes."""
+    fired = {finding.rule for finding in findings}
+    silenced = {other for rule in fired if rule in rules for other in rules[rule].supersedes}
+    return [finding for finding in findings if finding.rule not in silenced]
+
+
+def _add(report: Report, findings: list[Finding], undecided: list[NotEvaluated]) -> None:
+    """Worst first, then by place; a finding that an earlier file's launch reached already is not repeated."""
+    seen = {(finding.rule, finding.at.source.path, finding.at.span) for finding in report.findings}
+    fresh = [f for f in findings if (f.rule, f.at.source.path, f.at.span) not in seen]
+    fresh.sort(key=lambda f: (SEVERITIES.index(f.severity), f.at.source.path, f.at.span.start, f.rule))
+    report.findings += fresh
+    fired = {finding.rule for finding in findings}
+    report.not_evaluated += [verdict for verdict in dict.fromkeys(undecided) if verdict.rule not in fired]

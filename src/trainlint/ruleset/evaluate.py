@@ -1,0 +1,189 @@
+"""Judging the runs of a file by the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from trainlint.facts import Fact, Launch, Run, Unknown, View
+from trainlint.findings import Finding, Fix, NotEvaluated, Related, Severity
+from trainlint.fixer import change
+from trainlint.ruleset.expressions import RuleError, tidy
+from trainlint.ruleset.file import Case, Rule
+from trainlint.text import Edit, Location
+
+Profile = Literal["default", "strict"]
+MAX_RELATED = 8
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Which thresholds hold: the profile, and what the user put over a rule's own, by rule id."""
+
+    profile: Profile = "default"
+    overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def of(self, rule: Rule) -> dict[str, Any]:
+        strict = rule.strict if self.profile == "strict" else {}
+        return {**rule.limits, **strict, **self.overrides.get(rule.id, {})}
+
+
+class _Scope:
+    """The names that an expression of one case sees: let, limits, facts. Caches let values; the view records the facts."""
+
+    def __init__(self, run: Run, case: Case, limits: Mapping[str, Any]) -> None:
+        self.view = View(run)
+        self._case, self._limits = case, limits
+        self._let: dict[str, Any] = {}
+
+    def lookup(self, name: str) -> Any:
+        if name in self._case.let:
+            if name not in self._let:
+                self._let[name] = self._case.let[name].evaluate(self)
+            return self._let[name]
+        if name in self._limits:
+            return self._limits[name]
+        return getattr(self.view, name)
+
+    def attribute(self, base: str, name: str) -> Any:
+        if base == "key":
+            return self.view.run.spell(name)
+        return self.view.given(name) if base == "given" else self.view.arg(name)
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    case: Case
+    scope: _Scope
+
+
+def judge(rule: Rule, launch: Launch, limits: Limits) -> Finding | NotEvaluated | None:
+    """One rule on one launch. It fires only if it fires for every way the branches before the launch may go."""
+    if rule.strict_only and limits.profile != "strict":
+        return None
+    verdicts: list[_Verdict] = []
+    missing: list[str] = []
+    for run in launch:
+        verdict = _judge_run(rule, run, limits.of(rule))
+        if verdict is None:
+            return None
+        if isinstance(verdict, Unknown):
+            missing.append(verdict.name)
+        else:
+            verdicts.append(verdict)
+    if missing:
+        return NotEvaluated(rule.id, launch.at.source.path, tuple(dict.fromkeys(missing)))
+    mildest = max(verdicts, key=lambda verdict: rule.cases.index(verdict.case))
+    return _finding(rule, mildest, limits.profile)
+
+
+def _judge_run(rule: Rule, run: Run, limits: Mapping[str, Any]) -> _Verdict | Unknown | None:
+    unknown: Unknown | None = None
+    for case in rule.cases:
+        if case.dialects and run.dialect not in case.dialects:
+            continue
+        scope = _Scope(run, case, limits)
+        missing = _applies(rule, scope)
+        if missing is False:
+            return None
+        try:
+            fires = bool(case.when.evaluate(scope))
+        except Unknown as error:
+            unknown = unknown or error
+            continue
+        except RuleError:
+            if missing is None:
+                raise
+            unknown = unknown or missing
+            continue
+        if fires and missing is None:
+            return _Verdict(case, scope)
+        if fires:
+            unknown = unknown or missing
+    return unknown
+
+
+def _applies(rule: Rule, scope: _Scope) -> Unknown | Literal[False] | None:
+    """None: the rule applies; False: it does not; an `Unknown`: nobody can tell."""
+    missing: Unknown | None = None
+    for name, values in rule.applies.items():
+        try:
+            if scope.lookup(name) not in values:
+                return False
+        except Unknown as error:
+            missing = missing or error
+    return missing
+
+
+def _finding(rule: Rule, verdict: _Verdict, profile: Profile) -> Finding:
+    case, scope = verdict.case, verdict.scope
+    run = scope.view.run
+    severity: Severity = case.strict_severity if profile == "strict" else case.severity
+    message = case.message.render(scope)
+    advice = case.advice.render(scope)
+    at = _place(run, case.at)
+    return Finding(
+        rule.id,
+        severity,
+        scope.view.confidence,
+        message,
+        at,
+        advice,
+        tuple(_evidence(run, scope.view, rule, at)),
+        _fix(rule, case, scope),
+        rule.why,
+    )
+
+
+def _place(run: Run, names: tuple[str, ...]) -> Location:
+    for name in names:
+        fact = run.argument(name[5:]) if name.startswith("args.") else run.fact(name)
+        if fact.known and fact.location is not None:
+            return fact.location
+    return run.at
+
+
+def _evidence(run: Run, view: View, rule: Rule, at: Location) -> list[Related]:
+    """The stated values that decided, each where it stands; what no file says (a default, an option) stands at the launch."""
+    leaves: dict[str, Fact] = {}
+    for name, fact in view.read.items():
+        if name not in rule.applies:
+            for leaf in _leaves(fact):
+                leaves.setdefault(leaf.name.removeprefix("args."), leaf)
+    related = []
+    for name, leaf in leaves.items():
+        place = leaf.location
+        if place == at:
+            continue
+        text = f"{name} = {_said(leaf)}"
+        related.append(Related(text, place or run.at))
+    return related[:MAX_RELATED]
+
+
+def _leaves(fact: Fact) -> list[Fact]:
+    if not fact.reads or (fact.location is not None and fact.origin.literal is not None):
+        return [fact]
+    return [leaf for read in fact.reads for leaf in _leaves(read)]
+
+
+def _said(fact: Fact) -> str:
+    value = ", ".join(map(str, fact.value)) if isinstance(fact.value, list) else fact.value
+    shown = tidy(f"{value:g}") if isinstance(value, float) else f"{value:,}" if type(value) is int else str(value)
+    if fact.origin.kind in ("framework-default", "option"):
+        return f"{shown} ({fact.origin.text})"
+    return f"{shown} ({fact.note})" if fact.note else shown
+
+
+def _fix(rule: Rule, case: Case, scope: _Scope) -> Fix | None:
+    run = scope.view.run
+    edits: list[Edit] = []
+    titles = []
+    for fact, template in case.fix.items():
+        text = template.render(scope)
+        edit = change(run, fact, text)
+        if edit is None or "?" in text:
+            return None
+        edits.append(edit)
+        titles.append(f"set {run.spell(fact)} to {text}")
+    return Fix(" and ".join(titles), tuple(edits), rule.safe) if edits else None

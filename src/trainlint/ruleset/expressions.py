@@ -1,0 +1,191 @@
+"""The expressions of rule files: arithmetic and comparisons over facts, three-valued where a fact is unknown.
+
+`and`/`or` are Kleene's: an unknown operand decides only when it must. Everything that could do more than compute is off:
+no attributes except `args.x`, `given.x` and `key.x`, no text formatting, no comprehensions, and only the functions below.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from string import Formatter
+from typing import Any, Protocol
+
+from simpleeval import EvalWithCompoundTypes, InvalidExpression
+
+from trainlint.facts import Unknown
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "sqrt": lambda x: x**0.5, "min": min, "max": max, "round": round, "len": len, "any": any, "all": all, "abs": abs,
+    "first": lambda items: next(iter(items), None),
+}  # fmt: skip
+SPEC = re.compile(r"[<>^]?\d{0,2},?(\.\d{1,2})?[dgef%s]?")
+"""The format specifications that a message may use."""
+
+
+class RuleError(Exception):
+    """A rule file that cannot be used; the message says why."""
+
+
+class Namespace(Protocol):
+    """What an expression reads: bare values by name, and `args.x`, `given.x`, `key.x`. Raises `Unknown`."""
+
+    def lookup(self, name: str) -> Any: ...
+    def attribute(self, base: str, name: str) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Expression:
+    """One parsed expression. `names` are the names it reads, `attributes` the dotted ones."""
+
+    source: str
+    tree: ast.expr
+    names: frozenset[str]
+    attributes: frozenset[tuple[str, str]]
+
+    @classmethod
+    def parse(cls, source: str) -> Expression:
+        """Raises `RuleError` for anything that is not a plain expression."""
+        try:
+            tree = ast.parse(source.strip(), mode="eval").body
+        except (SyntaxError, ValueError) as error:
+            raise RuleError(f"not an expression: {source!r} ({error})") from None
+        names, attributes = set(), set()
+        for node in ast.walk(tree):
+            if type(node) not in _ALLOWED:
+                raise RuleError(f"{type(node).__name__} is not allowed in {source!r}")
+            if isinstance(node, ast.Attribute):
+                if not isinstance(node.value, ast.Name) or node.value.id not in BASES:
+                    raise RuleError(f"only {', '.join(BASES)} have attributes, in {source!r}")
+                attributes.add((node.value.id, node.attr))
+            elif isinstance(node, ast.Call):
+                if not isinstance(node.func, ast.Name) or node.func.id not in FUNCTIONS or node.keywords:
+                    raise RuleError(f"only {', '.join(FUNCTIONS)} can be called, in {source!r}")
+            elif isinstance(node, ast.Name):
+                names.add(node.id)
+        return cls(source, tree, frozenset(names - set(FUNCTIONS) - set(BASES)), frozenset(attributes))
+
+    def evaluate(self, namespace: Namespace) -> Any:
+        """The value. Raises `Unknown` when it depends on an unknown fact, `RuleError` when it cannot be computed."""
+        try:
+            return _Evaluator(namespace).compute(self.tree)
+        except (InvalidExpression, TypeError, ValueError, ArithmeticError) as error:
+            raise RuleError(f"{self.source!r}: {error}") from None
+
+
+BASES = ("args", "given", "key")
+_ALLOWED = {
+    ast.Constant, ast.Name, ast.Load, ast.Attribute, ast.Call, ast.UnaryOp, ast.BinOp, ast.BoolOp, ast.Compare, ast.IfExp,
+    ast.List, ast.Tuple, ast.And, ast.Or, ast.Not, ast.USub, ast.UAdd, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv,
+    ast.Mod, ast.Pow, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn, ast.Is, ast.IsNot,
+}  # fmt: skip
+
+
+class _Evaluator(EvalWithCompoundTypes):  # type: ignore[misc]
+    def __init__(self, namespace: Namespace) -> None:
+        super().__init__(functions=FUNCTIONS)
+        self._namespace = namespace
+        handlers: dict[type, Any] = getattr(self, "nodes")  # noqa: B009 (simpleeval has no types)
+        self.nodes = {kind: handler for kind, handler in handlers.items() if kind in _ALLOWED}
+        self.nodes[ast.Name] = lambda node: namespace.lookup(node.id)
+        self.nodes[ast.Attribute] = lambda node: namespace.attribute(node.value.id, node.attr)
+        self.nodes[ast.BoolOp] = self._kleene
+        self.nodes[ast.Compare] = self._compare
+        self.nodes[ast.BinOp] = self._arithmetic
+
+    def compute(self, tree: ast.expr) -> Any:
+        return self._eval(tree)
+
+    def _kleene(self, node: ast.BoolOp) -> bool:
+        deciding = isinstance(node.op, ast.Or)
+        missing: Unknown | None = None
+        for operand in node.values:
+            try:
+                if bool(self._eval(operand)) is deciding:
+                    return deciding
+            except Unknown as unknown:
+                missing = missing or unknown
+        if missing is not None:
+            raise missing
+        return not deciding
+
+    def _compare(self, node: ast.Compare) -> bool:
+        left = self._eval(node.left)
+        for operator, comparator in zip(node.ops, node.comparators, strict=True):
+            right = self._eval(comparator)
+            ordering = isinstance(operator, (ast.Lt, ast.LtE, ast.Gt, ast.GtE))
+            if ordering and (left is None or right is None):
+                return False  # a setting that the run does not have is on neither side of a threshold
+            if not self.operators[type(operator)](left, right):
+                return False
+            left = right
+        return True
+
+    def _arithmetic(self, node: ast.BinOp) -> Any:
+        left, right = self._eval(node.left), self._eval(node.right)
+        if not all(isinstance(side, (int, float)) for side in (left, right)):
+            raise TypeError(f"arithmetic on {type(left).__name__} and {type(right).__name__}")
+        if isinstance(node.op, ast.Pow) and (abs(left) > 1e6 or abs(right) > 64):
+            raise ValueError("a power that large has no place in a rule")
+        return self.operators[type(node.op)](left, right)
+
+
+@dataclass(frozen=True)
+class Template:
+    """A message with `{expression:format}` holes."""
+
+    source: str
+    pieces: tuple[tuple[str, Expression | None, str], ...]
+
+    @classmethod
+    def parse(cls, source: str) -> Template:
+        pieces = []
+        try:
+            parsed = list(Formatter().parse(source))
+        except ValueError as error:
+            raise RuleError(f"{source!r}: {error}") from None
+        for text, hole, spec, conversion in parsed:
+            if conversion or not SPEC.fullmatch(spec or ""):
+                raise RuleError(f"the format {spec!r} is not allowed in {source!r}")
+            pieces.append((text, Expression.parse(hole) if hole is not None else None, spec or ""))
+        return cls(source, tuple(pieces))
+
+    @property
+    def expressions(self) -> list[Expression]:
+        return [expression for _, expression, _ in self.pieces if expression is not None]
+
+    def render(self, namespace: Namespace) -> str:
+        """The text. An unknown hole reads `?`, so that a message can mention what it does not need."""
+        out = []
+        for text, expression, spec in self.pieces:
+            out.append(text)
+            if expression is not None:
+                try:
+                    out.append(_shown(expression.evaluate(namespace), spec))
+                except Unknown:
+                    out.append("?")
+        return "".join(out)
+
+
+def _shown(value: Any, spec: str) -> str:
+    if isinstance(value, float) and not spec:
+        spec = "g"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    if spec and not isinstance(value, (int, float)):
+        return str(value)
+    if spec.endswith("d") or ("," in spec and "." not in spec and not spec.endswith(("g", "e", "f"))):
+        value = round(value)
+    return tidy(format(value, spec))
+
+
+def tidy(number: str) -> str:
+    """`2e-05` as people write it: `2e-5`."""
+    return re.sub(r"e([+-])0+(?=\d)", lambda match: "e" + match.group(1).replace("+", ""), number)
+
+
+def unknown_names(expressions: list[Expression], allowed: Mapping[str, Any] | frozenset[str] | set[str]) -> set[str]:
+    """The names that nothing defines."""
+    return {name for expression in expressions for name in expression.names if name not in allowed}
