@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from trainlint import dialects, readers
 from trainlint.derive import DERIVATIONS
@@ -27,10 +28,14 @@ class Linter:
 
     settings: Settings = field(default_factory=Settings)
 
-    def __post_init__(self) -> None:
-        self.rules = catalogue(self.settings.rules)
-        self.limits = Limits(self.settings.profile)
-        self._context = Context(Files(self._parse), self.settings.stated)
+    @cached_property
+    def rules(self) -> dict[str, Rule]:
+        """The rules that judge, by id. Raises `RuleError` at the first use for a page that cannot be used."""
+        return catalogue(self.settings.rules)
+
+    @cached_property
+    def _context(self) -> Context:
+        return Context(Files(self._parse), self.settings.stated)
 
     def _parse(self, source: SourceText) -> Document:
         return readers.read(source, defines=self.settings.defines)
@@ -72,7 +77,7 @@ class Linter:
         if rule.check is not None:
             found += CHECKS[rule.check](rule, document, launches)
             return
-        verdicts = [judge(rule, launch, self.limits) for launch in launches]
+        verdicts = [judge(rule, launch, Limits(self.settings.profile)) for launch in launches]
         findings = [verdict for verdict in verdicts if isinstance(verdict, Finding)]
         undecided += [verdict for verdict in verdicts if isinstance(verdict, NotEvaluated)]
         found += _merge(findings, len(launches))

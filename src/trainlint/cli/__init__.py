@@ -1,0 +1,61 @@
+"""The command line. Each command is a module of its own, imported when it is called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from trainlint import __version__
+
+COMMANDS = {
+    "lint": "Find what would ruin a training run before it is started.",
+    "explain": "Show the run that a configuration describes, and where each number came from.",
+    "rules": "List the rules.",
+    "rule": "Show the page of one rule.",
+}
+"""In the order of the help."""
+
+
+class Commands(click.Group):
+    """Commands by name; `trainlint run_pt.sh` means `trainlint lint run_pt.sh`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"trainlint.cli.{name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in COMMANDS and args[0] not in ("--help", "-h", "--version"):
+            args = ["lint", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=Commands, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="trainlint")
+def cli() -> None:
+    """Static analysis for LLM training configurations.
+
+    `trainlint run_pt.sh` is short for `trainlint lint run_pt.sh`.
+    """
+
+
+def main(*args: Any) -> None:
+    """The console script `trainlint`."""
+    cli(*args, prog_name="trainlint")
+
+
+def lint_main() -> None:
+    """The console script `lint`: the lint command alone."""
+    command = Commands().get_command(click.Context(cli), "lint")
+    assert command is not None
+    command(prog_name="lint")

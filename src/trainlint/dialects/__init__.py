@@ -1,4 +1,4 @@
-"""The frameworks. Each dialect in turn is offered a configuration, the most particular first; the first that knows it reads it."""
+"""The frameworks: each in turn is offered a configuration, the most particular first; the first that knows it reads it."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from trainlint.document import Document
 from trainlint.facts import Derivation, Run, Unknown, View
 
 SCHEMA = Schema("axolotl:AxolotlInputConfig", "axolotl:plugins", overrides={"optimizer": "adamw_torch_fused"})
-ABSENT = {"max_grad_norm": 1.0, "adam_beta2": 0.999, "lora_dropout": 0.0}
-"""What the Trainer underneath does with settings that axolotl hands on only when they are set."""
+TRAINER_CLIP, TRAINER_BETA2 = 1.0, 0.999
+"""The Trainer's own defaults: axolotl hands these settings on only when they are set."""
 
 
 def _or(name: str, otherwise: Any) -> Derivation:
@@ -129,9 +129,7 @@ def _save_steps(r: View) -> Any:
 
 
 def _max_grad_norm(r: View) -> float:
-    if hf_trainer.has_deepspeed(r):
-        return hf_trainer.max_grad_norm(r)
-    return float(_or("max_grad_norm", ABSENT["max_grad_norm"])(r))
+    return hf_trainer.max_grad_norm(r, _or("max_grad_norm", TRAINER_CLIP))
 
 
 FACTS: dict[str, Derivation] = {
@@ -148,7 +146,7 @@ FACTS: dict[str, Derivation] = {
     "warmup_ratio": _warmup_ratio,
     "warmup_steps": _warmup_steps,
     "optim": arg("optimizer"),
-    "adam_beta2": _or("adam_beta2", ABSENT["adam_beta2"]),
+    "adam_beta2": _or("adam_beta2", TRAINER_BETA2),
     "weight_decay": _or("weight_decay", 0.0),
     "max_grad_norm": _max_grad_norm,
     "mixed_precision": _mixed_precision,

@@ -7,6 +7,7 @@ Two ways lead into a framework: text through argparse (`from_text`), and values 
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,22 +28,21 @@ class Rejected(Exception):
 
 def from_text(edition: Edition, texts: Sequence[str]) -> Any:
     """Convert the words after a flag as argparse would. `texts` is empty for a bare flag. Raises `Rejected`."""
-    types = edition.types
-    listed = next((name for name in types if name.startswith("list")), None)
+    listed = next((name for name in edition.types if name.startswith("list")), None)
     if listed is not None:
-        inner = frozenset({listed[5:-1] or "str"})
-        return [_scalar(text, inner, edition.choices) for text in texts]
+        return [_scalar(text, frozenset({listed[5:-1] or "str"})) for text in texts]
     if not texts:
         return True
-    return _scalar(texts[0], types, edition.choices)
-
-
-def _scalar(text: str, types: frozenset[str], choices: tuple[Any, ...] | None) -> Any:
-    if choices is not None:
-        for choice in choices:
-            if str(choice) == text:
+    if edition.choices is not None:
+        for choice in edition.choices:
+            if str(choice) == texts[0]:
                 return choice
-        raise Rejected("choice", f"{text!r} is none of {_listed(choices)}")
+        if edition.types <= {"str", "None"}:
+            raise Rejected("choice", f"{texts[0]!r} is none of {_listed(edition.choices)}")
+    return _bounded(edition, _scalar(texts[0], edition.types))
+
+
+def _scalar(text: str, types: frozenset[str]) -> Any:
     for name, convert in (("bool", _bool), ("int", int), ("float", float)):
         if name in types:
             try:
@@ -51,8 +51,18 @@ def _scalar(text: str, types: frozenset[str], choices: tuple[Any, ...] | None) -
                 continue
     if types & {"str", "any", "dict"}:
         return text
-    wanted = " or ".join(sorted(types - {"None"}))
-    raise Rejected("type", f"{text!r} is not {_article(wanted)}")
+    raise Rejected("type", f"{text!r} is not {_article(types)}")
+
+
+def _bounded(edition: Edition, value: Any) -> Any:
+    """Raises `Rejected` for a number outside the bounds that the framework itself checks."""
+    checks = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
+    words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        for bound, number in edition.bounds:
+            if not checks[bound](value, number):
+                raise Rejected("range", f"{value:g} is not {words[bound]} {number:g}")
+    return value
 
 
 def _bool(text: str) -> bool:
@@ -67,31 +77,31 @@ def from_loaded(edition: Edition, value: Any) -> Any:
     """Judge a value that goes into a dataclass as the loader typed it. Raises `Rejected`."""
     if value is None or edition.types & {"any", "dict"} or any(name.startswith("list") for name in edition.types):
         return value
-    if edition.choices is not None:
-        if isinstance(value, (dict, list)) or value in edition.choices:
+    if edition.choices is not None and value is False and "no" in edition.choices and "bool" not in edition.types:
+        raise Rejected("choice", "an unquoted no is the boolean false in YAML 1.1, not the text 'no'")
+    if edition.limits(value):
+        if value in (edition.choices or ()):
             return value
-        if value is False and "no" in edition.choices:
-            raise Rejected("choice", "an unquoted no is the boolean false in YAML 1.1, not the text 'no'")
-        raise Rejected("choice", f"{value!r} is none of {_listed(edition.choices)}")
+        raise Rejected("choice", f"{value!r} is none of {_listed(edition.choices or ())}")
     if edition.admits(value):
-        return value
-    wanted = " or ".join(sorted(edition.types - {"None"}))
+        return _bounded(edition, value)
+    wanted = _article(edition.types)
     if isinstance(value, str):
-        numeric = edition.types & {"int", "float"}
+        numeric = bool(edition.types & {"int", "float"})
         if numeric and _is_number(value):
-            raise Rejected("type", f"{value!r} is a string to this loader, not {_article(wanted)}")
-        raise Rejected("type", f"{value!r} is not {_article(wanted)}", certain=bool(numeric))
-    raise Rejected("type", f"{json.dumps(value, default=str)} is not {_article(wanted)}", certain=False)
+            raise Rejected("type", f"{value!r} is a string to this loader, not {wanted}")
+        raise Rejected("type", f"{value!r} is not {wanted}", certain=numeric)
+    raise Rejected("type", f"{json.dumps(value, default=str)} is not {wanted}", certain=False)
 
 
 def from_lax(edition: Edition, value: Any) -> Any:
     """Convert a loaded value as pydantic's lax mode or argparse over YAML text would: a numeric string is a number."""
-    if isinstance(value, str) and "str" not in edition.types and edition.choices is None:
-        return from_text(edition, [value])
+    if isinstance(value, str) and "str" not in edition.types and not edition.limits(value):
+        return value if edition.types & {"any", "dict"} else from_text(edition, [value])
     if isinstance(value, (int, float)) and not isinstance(value, bool) and edition.types & {"int", "float"}:
         if isinstance(value, float) and "float" not in edition.types and value != int(value):
-            raise Rejected("type", f"{value!r} is not {_article('int')}")
-        return value if "float" in edition.types else int(value)
+            raise Rejected("type", f"{value!r} is not an integer")
+        return _bounded(edition, value if "float" in edition.types else int(value))
     return from_loaded(edition, value)
 
 
@@ -103,9 +113,15 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _article(type_: str) -> str:
-    names = {"int": "an integer", "float": "a number", "bool": "a boolean", "float or int": "a number"}
-    return names.get(type_, type_)
+def _article(types: frozenset[str]) -> str:
+    """What was wanted, in words."""
+    words = []
+    if types & {"int", "float"}:
+        words.append("an integer" if "float" not in types else "a number")
+    if "bool" in types:
+        words.append("a boolean")
+    rest = types - {"int", "float", "bool", "None"}
+    return " or ".join([*words, *sorted(rest)])
 
 
 def _listed(choices: Sequence[Any]) -> str:

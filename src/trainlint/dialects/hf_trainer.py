@@ -38,8 +38,11 @@ def has_deepspeed(r: View) -> bool:
     return True
 
 
-def max_grad_norm(r: View) -> float:
-    """The clipping in force; 0 is off. Under DeepSpeed the engine clips, by `gradient_clipping` alone."""
+def max_grad_norm(r: View, trainer: Derivation = arg("max_grad_norm")) -> float:  # noqa: B008 (a constant)
+    """The clipping in force; 0 is off. Under DeepSpeed the engine clips, by `gradient_clipping` alone.
+
+    `trainer` is what the Trainer is told; DeepSpeed takes it for `"auto"`.
+    """
     if has_deepspeed(r):
         value = linked(r, "deepspeed", "gradient_clipping")
         if value is None:
@@ -48,7 +51,7 @@ def max_grad_norm(r: View) -> float:
             raise Unknown(reason, "gradient_clipping")
         if value != "auto":
             return float(value)
-    value = r.arg("max_grad_norm")
+    value = trainer(r)
     return 0.0 if value is None else float(value)
 
 

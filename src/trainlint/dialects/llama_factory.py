@@ -51,12 +51,12 @@ def _datasets(r: View) -> list[str]:
         info = files.json(home / "dataset_info.json")
     except Unknown:
         return chosen
-    return [_file(home, info.get(name), name) for name in chosen] if isinstance(info, dict) else chosen
+    return [_file(directory, info.get(name), name) for name in chosen] if isinstance(info, dict) else chosen
 
 
-def _file(home: Path, entry: Any, name: str) -> str:
+def _file(directory: str, entry: Any, name: str) -> str:
     file = entry.get("file_name") if isinstance(entry, dict) else None
-    return str(home / file) if isinstance(file, str) else name
+    return f"{directory}/{file}" if isinstance(file, str) else name
 
 
 def _eval_data(r: View) -> str:

@@ -36,6 +36,8 @@ class Edition:
     default: Any
     default_expression: str | None
     required: bool
+    bounds: tuple[tuple[str, float], ...] = ()
+    """Pairs of `ge`, `gt`, `le`, `lt` and a number."""
 
     @cached_property
     def types(self) -> frozenset[str]:
@@ -44,6 +46,10 @@ class Edition:
     def admits(self, value: Any) -> bool:
         """Does the argument's type, made by pydantic in strict mode, admit this value? Choices are not looked at."""
         return _accepts(self.type, value)
+
+    def limits(self, value: Any) -> bool:
+        """Do the choices speak about a value of this type? `"auto"` beside a bool leaves every bool allowed."""
+        return self.choices is not None and any(type(choice) is type(value) for choice in self.choices)
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,9 @@ class Spec:
                 None if choices is None or edition.choices is None else {**choices, **dict.fromkeys(edition.choices)}
             )
         merged = tuple(choices) if choices is not None else None
-        return replace(self.newest, first=self.editions[0].first, type=" | ".join(types), choices=merged)
+        bounds = self.newest.bounds if all(edition.bounds == self.newest.bounds for edition in self.editions) else ()
+        first = self.editions[0].first
+        return replace(self.newest, first=first, type=" | ".join(types), choices=merged, bounds=bounds)
 
 
 class Schema(Mapping[str, Spec]):
@@ -155,6 +163,9 @@ def _section(name: str) -> dict[str, Spec]:
         argument: Spec(argument, content["package"], versions, tuple(map(_edition, editions)))
         for argument, editions in body["arguments"].items()
     }
+    for argument, editions in body["arguments"].items():
+        for alias in editions[-1].get("aliases", ()):
+            specs.setdefault(alias, specs[argument])
     if body.get("extends"):
         for argument, spec in _section(body["extends"]).items():
             specs.setdefault(argument, spec)
@@ -170,6 +181,7 @@ def _edition(entry: dict[str, Any]) -> Edition:
         entry.get("default", NO_DEFAULT),
         entry.get("default_expression"),
         entry.get("required", False),
+        tuple((bound, entry[bound]) for bound in ("ge", "gt", "le", "lt") if bound in entry),
     )
 
 

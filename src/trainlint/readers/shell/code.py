@@ -26,6 +26,7 @@ _MENDED = re.compile(
     r"|(?P<escape>\\[\s\S])"
     r"|(?P<remark>`[ \t]*#[^`\n]*`)"  # an empty command substitution used as a comment
     r"|(?P<expansion>\$\{[^{}()'\"`\n\\]+\})"  # ${A:$N+1}, ${that s}
+    r"|(?P<nothing>\$\([ \t]*\))"
     rf"|(?P<placeholder>{PLACEHOLDER.pattern})"
     r"|(?P<return>\r)"  # an ordinary character to bash
 )

@@ -15,7 +15,7 @@ from trainlint.readers.shell.arithmetic import Undetermined
 from trainlint.readers.shell.code import Code, Value
 from trainlint.readers.shell.conditions import simple_test
 from trainlint.readers.shell.expand import Expander
-from trainlint.readers.shell.lexer import Lexer, RawAssignment, RawCommand, RawWord
+from trainlint.readers.shell.lexer import RawAssignment, RawCommand, RawWord
 from trainlint.readers.shell.state import State, Variable, bounded, reason_of, wrapped
 from trainlint.text import Span
 
@@ -40,10 +40,6 @@ class Call:
     @property
     def texts(self) -> list[str | None]:
         return [None if word.several else word.text for word in self.words]
-
-
-def read(code: Code, start: int) -> RawCommand:
-    return Lexer(code.text).command(start)
 
 
 def execute(run: Interpreter, code: Code, node: Node, raw: RawCommand, state: State) -> list[State]:
@@ -107,7 +103,10 @@ def _run_shell_text(call: Call, environment: dict[str, Word]) -> None:
         shell, option = texts[at], texts[at + 1]
         if shell and option and _SHELL.fullmatch(shell) and _DASH_C.fullmatch(option):
             inner = State(
-                {name: variable for name, variable in call.state.variables.items() if variable.exported},
+                {
+                    name: variable if variable.exported else Variable(unset=True)
+                    for name, variable in call.state.variables.items()
+                },
                 directory=call.state.directory,
                 positional=tuple(call.words[at + 4 :]),
             )

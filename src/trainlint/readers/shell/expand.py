@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from trainlint.document import Origin, Part, Word
 from trainlint.readers.shell.arithmetic import Arithmetic as Evaluator
@@ -64,8 +65,8 @@ class Expander:
         """The pieces as one value, unsplit: what an assignment stores."""
         parts: list[Part] = []
         for piece in pieces:
-            for number, word in enumerate(self._expand(piece)):
-                if number:
+            for word, _, new in self._stream(piece):
+                if new:
                     parts.append(Part(" ", Origin("literal", " ")))
                 parts += word.parts
         return bounded(tuple(parts))
@@ -125,10 +126,10 @@ class Expander:
             started = loose = False
 
         for piece in pieces:
-            for number, word in enumerate(self._expand(piece)):
-                if number:
+            for word, whole, new in self._stream(piece):
+                if new:
                     close()
-                if piece.quoted or isinstance(piece, (Text, Unfilled)):
+                if whole:
                     current += word.parts
                     started = started or piece.quoted or bool(word.parts)
                     loose = loose or word.several
@@ -148,6 +149,15 @@ class Expander:
         return words
 
     # ---------------------------------------------------------------------------------------------- one piece
+
+    def _stream(self, piece: Piece) -> Iterator[tuple[Word, bool, bool]]:
+        """The values of a piece; of each, whether it is safe from word splitting and whether it starts a new word."""
+        if isinstance(piece, Parameter) and (kind := self._takes_argument(piece)):
+            yield from self._argument(piece, kind)
+            return
+        whole = piece.quoted or isinstance(piece, (Text, Unfilled))
+        for number, word in enumerate(self._expand(piece)):
+            yield word, whole, number > 0
 
     def _expand(self, piece: Piece) -> list[Word]:
         """The value of a piece as one word, or as many as `"${A[@]}"` has elements."""
@@ -240,17 +250,21 @@ class Expander:
             if text is None or not re.fullmatch(r"[A-Za-z_]\w*", text, re.ASCII) or piece.subscript:
                 return [Word((self._unknown(piece, f"{_short(self._source(piece))} is not interpreted"),), span)]
             piece = replace(piece, prefix="", name=text)
-        found, free = self._lookup(piece), self._free(piece)
+        found = self._lookup(piece)
         if piece.prefix == "#":
             return [Word((self._length(piece, found),), span)]
-        if piece.operator.lstrip(":") in ("-", "=", "+", "?") and piece.operator:
-            return self._conditional(piece, found, free)
-        found = found or [Word((), span)]
+        if self._conditional(piece):
+            return self._without_argument(piece, found)
+        if not found:
+            several = piece.name == "@" or (
+                self._all(piece) and self.code.text[slice(*piece.subscript or (0, 0))] == "@"
+            )
+            return [] if several else [Word((), span)]
         if piece.operator:
             if piece.operator == ":" and piece.subscript and self._all(piece):
                 return self._elements_slice(piece, found)
-            return [self._operated(piece, word) for word in found] if found else []
-        return [self._seen(piece, word) for word in found] if found[0].parts or len(found) > 1 else found
+            return [self._operated(piece, word) for word in found]
+        return [self._seen(piece, word) for word in found]
 
     def _all(self, piece: Parameter) -> bool:
         return bool(piece.subscript) and self.code.text[slice(*piece.subscript or (0, 0))] in ("@", "*")
@@ -321,49 +335,58 @@ class Expander:
         )
         return Word(parts, word.span, word.several)
 
-    def _conditional(self, piece: Parameter, found: list[Word] | None, free: bool) -> list[Word]:
-        span, operator = self._span(piece.start, piece.end), piece.operator
-        empty: bool | None = found is None
-        if found is not None and ":" in operator and not free:
-            texts = [text_of(word.parts) for word in found]
-            empty = None if None in texts and not any(texts) else not any(texts)
-            if any(part.text for word in found for part in word.parts):
-                empty = False
-        if "+" in operator:
-            if free or empty is None:
-                reason = found[0].unknown if found else None
-                return [Word((self._unknown(piece, reason or _environment(piece.name)),), span, not piece.quoted)]
-            return [] if empty else self._argument(piece, "expansion")
-        if "?" in operator or not (free or empty):
-            return [self._seen(piece, word) for word in found or [Word((), span)]]
-        if piece.name in _CHANGING:
-            return [self._seen(piece, word) for word in found or [Word((), span)]]
-        words = self._argument(piece, "default-value")
-        if "=" in operator and piece.subscript is None:
-            value = tuple(part for word in words for part in word.parts)
-            self.state.set(piece.name, Variable(value))
-        return words
+    def _conditional(self, piece: Parameter) -> bool:
+        return piece.prefix == "" and piece.operator.lstrip(":") in ("-", "=", "+", "?") and piece.operator != ":"
 
-    def _argument(self, piece: Parameter, kind: str) -> list[Word]:
-        """The word of `${x:-word}`: unquoted, its own quotes count."""
-        start, end = piece.argument
+    def _is_empty(self, piece: Parameter) -> bool | None:
+        """Whether `${x:-d}` takes its default: what only the caller sets counts as empty."""
+        if self._free(piece):
+            return piece.name not in _CHANGING
+        found = self._lookup(piece)
+        if found is None or ":" not in piece.operator:
+            return found is None
+        if any(part.text for word in found for part in word.parts):
+            return False
+        return None if any(word.text is None for word in found) else len(found) < 2
+
+    def _takes_argument(self, piece: Parameter) -> Literal["default-value", "expansion"] | None:
+        """Whether the value is the word in `${x:-word}`, and what the word then is."""
+        if not self._conditional(piece):
+            return None
+        empty = self._is_empty(piece)
+        if "+" in piece.operator:
+            return "expansion" if empty is False and not self._free(piece) else None
+        return "default-value" if empty and "?" not in piece.operator else None
+
+    def _without_argument(self, piece: Parameter, found: list[Word] | None) -> list[Word]:
         span = self._span(piece.start, piece.end)
-        origin = Origin("expansion", self._source(piece), self.code.at(piece.start, piece.end))
+        if "+" not in piece.operator:
+            return [self._seen(piece, word) for word in found or [Word((), span)]]
+        if self._is_empty(piece) and not self._free(piece):
+            return []
+        reason = found[0].unknown if found else None
+        return [Word((self._unknown(piece, reason or _environment(piece.name)),), span)]
+
+    def _argument(
+        self, piece: Parameter, kind: Literal["default-value", "expansion"]
+    ) -> Iterator[tuple[Word, bool, bool]]:
+        """The word of `${x:-word}`, whose own quotes count where the expansion is not quoted."""
+        start, end = piece.argument
+        span, at = self._span(piece.start, piece.end), self.code.at(piece.start, piece.end)
+        expansion = Origin("expansion", self._source(piece), at)
+        default = Origin("default-value", self.code.text[start:end], self.code.at(start, end))
         pieces, _ = self.lexer.pieces(start, end, "string" if piece.quoted else "argument")
-        text = self.code.text[start:end]
-        parts: list[Part] = []
-        words: list[Word] = []
-        for inner in pieces:
-            for number, word in enumerate(self._expand(inner)):
-                if number:
-                    words.append(Word(tuple(parts), span))
-                    parts = []
-                for part in word.parts:
-                    if kind == "default-value":
-                        part = wrapped(part, Origin("default-value", text, self.code.at(start, end)))
-                    parts.append(wrapped(part, origin))
-        words.append(Word(tuple(parts), span))
-        return words
+        value: list[Part] = []
+        for inner in pieces or [Text(start, start, piece.quoted)]:
+            for word, whole, new in self._stream(inner):
+                parts = word.parts
+                if kind == "default-value":
+                    parts = tuple(wrapped(part, default) for part in parts)
+                parts = tuple(wrapped(part, expansion) for part in parts)
+                value += parts
+                yield Word(parts, span, word.several), whole and (inner.quoted or piece.quoted), new
+        if "=" in piece.operator and piece.subscript is None:
+            self.state.set(piece.name, Variable(bounded(tuple(value))))
 
     def _length(self, piece: Parameter, found: list[Word] | None) -> Part:
         origin = Origin("computed", self._source(piece), self.code.at(piece.start, piece.end))
@@ -437,15 +460,19 @@ class Expander:
     def _replaced(self, piece: Parameter, text: str) -> str:
         start, end = piece.argument
         pieces, _ = self.lexer.pieces(start, end, "argument")
-        cut = self._slash(pieces, start, end)
+        cut = self._slash(pieces, start + (piece.operator in ("/", "//")), end)
         pattern = self.pattern(self.lexer.pieces(start, cut, "argument")[0])
         new_value = self.range((min(cut + 1, end), end), "argument")
         new = text_of(new_value)
         if new is None:
             raise Undetermined(reason_of(new_value))
-        if not pattern.tests or "&" in new or len(text) > 500:
-            raise Undecidable
         anchor = piece.operator[-1] if piece.operator[-1] in "#%" else ""
+        if not pattern.tests:
+            return new + text if anchor == "#" else text + new if anchor else text
+        if not text:
+            return new if pattern.matches("") else ""
+        if "&" in new or len(text) > 500:
+            raise Undecidable
         done, at = "", 0
         while at <= len(text):
             ends = [last for last in range(len(text), at, -1) if pattern.matches(text[at:last])]
@@ -465,7 +492,7 @@ class Expander:
         """Where the pattern of `${x/pattern/new}` ends."""
         for piece in pieces:
             if isinstance(piece, Text) and not piece.quoted:
-                found = self.code.text.find("/", max(piece.start, start + 1), piece.end)
+                found = self.code.text.find("/", max(piece.start, start), piece.end)
                 if found >= 0:
                     return found
         return end

@@ -13,7 +13,7 @@ from trainlint.readers.shell.code import Code, walk
 from trainlint.readers.shell.conditions import DoubleBracket
 from trainlint.readers.shell.expand import Expander
 from trainlint.readers.shell.glob import Undecidable
-from trainlint.readers.shell.lexer import Range, RawCommand, Unclosed
+from trainlint.readers.shell.lexer import Lexer, Range, RawCommand, Unclosed
 from trainlint.readers.shell.pure import output
 from trainlint.readers.shell.state import State, Variable, merge, text_of
 from trainlint.text import Span
@@ -36,7 +36,7 @@ class Interpreter:
         self._path: tuple[object, ...] = ()
         self._steps = 0
         self._depth = 0
-        self._commands: dict[tuple[int, int], RawCommand] = {}
+        self._commands: dict[tuple[int, int], list[RawCommand]] = {}
         self._kept: list[Code] = []
 
     def run_file(self, code: Code) -> None:
@@ -79,7 +79,7 @@ class Interpreter:
             else:
                 states = self.run(code, node, states)
             if node.type in _SIMPLE:
-                read_to = self.simple(code, node).end
+                read_to = self.simple(code, node)[-1].end
         return states
 
     def run(self, code: Code, node: Node, states: States) -> States:
@@ -103,15 +103,14 @@ class Interpreter:
         """Run where no change gets out: subshells, pipelines. `exit` ends only these."""
         return self.sequence(code, nodes, [state.copy() for state in states])
 
-    def simple(self, code: Code, node: Node) -> RawCommand:
+    def simple(self, code: Code, node: Node) -> list[RawCommand]:
         key = (id(code), node.start_byte)
         if key not in self._commands:
             start = code.start(node)
             try:
-                raw = commands.read(code, start)
+                self._commands[key] = Lexer(code.text).commands(start, code.end(node))
             except Unclosed:
-                raw = RawCommand(start, code.end(node))
-            self._commands[key] = raw
+                self._commands[key] = [RawCommand(start, code.end(node))]
         return self._commands[key]
 
     def expander(self, code: Code, state: State) -> Expander:
@@ -182,8 +181,9 @@ def split(states: States) -> tuple[States, States]:
 
 
 def _simple(run: Interpreter, code: Code, node: Node, states: States) -> States:
-    raw = run.simple(code, node)
-    return [after for state in states for after in commands.execute(run, code, node, raw, state)]
+    for raw in run.simple(code, node):
+        states = [after for state in states for after in commands.execute(run, code, node, raw, state)]
+    return states
 
 
 def _children(run: Interpreter, code: Code, node: Node, states: States) -> States:

@@ -102,6 +102,7 @@ _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _PARAMETER = re.compile(r"(?P<prefix>[!#](?=[\w@*#?$!-]))?(?P<name>[A-Za-z_]\w*|\d+|[@*#?$!-])", re.ASCII)
 _OPERATOR = re.compile(r":[-=?+]|[-=?+]|%%?|##?|//?[#%]?|\^\^?|,,?|:|@")
 _ASSIGNMENT = re.compile(r"(?P<name>[A-Za-z_]\w*)(?P<subscript>\[[^\]\n]*\])?(?P<append>\+?)=", re.ASCII)
+_LINE_BREAK = re.compile(r"[ \t]*\n\s*")
 _REDIRECT = re.compile(r"(?:\d+|\{\w+\})?(?P<operator>&>>?|<<<|<<-?|<>|<&|>&|>>|>\||<|>)")
 _ANSI = re.compile(r"\\(?:([abeEfnrtv\\'\"?])|x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|([0-7]{1,3}))")
 _ANSI_LETTERS = dict(zip("abeEfnrtv\\'\"?", "\a\b\x1b\x1b\f\n\r\t\v\\'\"?", strict=True))
@@ -112,6 +113,15 @@ class Lexer:
 
     def __init__(self, text: str) -> None:
         self.text = text
+
+    def commands(self, start: int, end: int) -> list[RawCommand]:
+        """The simple commands of a stretch that the grammar calls one; it joins `a= b=1` with the line below."""
+        found = [self.command(start)]
+        while gap := _LINE_BREAK.match(self.text, found[-1].end, end):
+            if gap.end() >= end:
+                break
+            found.append(self.command(gap.end()))
+        return found
 
     def command(self, start: int, end: int | None = None) -> RawCommand:
         text, limit = self.text, len(self.text) if end is None else end

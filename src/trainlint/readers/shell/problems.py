@@ -22,7 +22,14 @@ _SIMPLE = (
     "test_command",
 )
 _FLAG = re.compile(r"--?[A-Za-z]|[+~]{0,2}[A-Za-z_]\w*(?:[./@][\w.-]+)+=")
-_OPENING = ("do", "then", "else", "{", "(")
+_OPENING = {
+    "do_group": ("do",),
+    "if_statement": ("then",),
+    "elif_clause": ("then",),
+    "else_clause": ("else",),
+    "compound_statement": ("{",),
+    "subshell": ("(",),
+}
 _CLOSING = ("done", "fi", "}", ")")
 _BLANKS = re.compile(r"[ \t\r\n]*(?:#[^\n]*\n?[ \t\r\n]*|\\\n[ \t\r\n]*)*")
 Edits = tuple[tuple[Span, str], ...]
@@ -46,16 +53,16 @@ class _Break:
 
 
 def _simple_commands(code: Code) -> list[RawCommand]:
-    lexer, found, read_to = Lexer(code.text), [], -1
+    lexer, read_to = Lexer(code.text), -1
+    found: list[RawCommand] = []
     for node in walk(code.tree.root_node):
         if node.type in _SIMPLE and code.start(node) >= read_to:
             try:
-                raw = lexer.command(code.start(node))
+                several = lexer.commands(code.start(node), code.end(node))
             except Unclosed:
                 continue
-            if raw.words:
-                found.append(raw)
-                read_to = raw.end
+            found += [raw for raw in several if raw.words]
+            read_to = several[-1].end
     return found
 
 
@@ -198,7 +205,7 @@ def _empty_bodies(code: Code) -> Iterator[Problem]:
     for node in walk(code.tree.root_node):
         opening: Node | None = None
         for child in node.children:
-            if child.type in _OPENING:
+            if child.type in _OPENING.get(node.type, ()):
                 opening = child
             elif child.type in _CLOSING or child.type in ("elif_clause", "else_clause"):
                 if opening is not None and not node.has_error:
@@ -208,8 +215,8 @@ def _empty_bodies(code: Code) -> Iterator[Problem]:
                     return
             elif child.is_named and child.type != "comment":
                 opening = None
-        if opening is not None and opening.type == "else" and not node.has_error:
-            message = "bash cannot parse this script: no command after `else`"
+        if opening is not None:
+            message = f"bash cannot parse this script: no command after `{opening.type}`"
             yield Problem("file/syntax-error", message, _visible(code, code.start(opening), code.end(opening)))
             return
 

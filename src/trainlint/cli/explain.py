@@ -1,0 +1,43 @@
+"""`trainlint explain`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from trainlint.cli import options
+
+
+@click.command("explain", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("paths", nargs=-1, required=True, metavar="PATH|-...")
+@options.stated
+@click.option("--origins", is_flag=True, help="Show where each number came from.")
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", help="How to show it.")
+@click.option(
+    "--stdin-filename", metavar="NAME", help="What to call the text read from stdin; its suffix says the format."
+)
+def command(paths: tuple[str, ...], origins: bool, format_: str, stdin_filename: str | None, **stated: Any) -> None:
+    """Show the run that a configuration describes, and where each number came from.
+
+    A star marks a framework's default, a question mark what no file says.
+    """
+    from trainlint.explain import cards, to_json
+    from trainlint.linter import Linter
+
+    linter = Linter(options.settings_of(**stated))
+    found = options.find(paths, stdin_filename)
+    for source, error in found.unreadable:
+        click.echo(f"{source.path}:{error.line}:{error.column}: cannot be read: {error.reason}", err=True)
+    launches = []
+    for source in options.sources(found):
+        document, of_source = linter.read(source)
+        launches += of_source
+        for problem in document.problems:
+            start = problem.at.start
+            click.echo(f"{source.path}:{start.line}:{start.column}: {problem.message}", err=True)
+        if not of_source:
+            click.echo(f"{source.path}: no training run was recognised in it", err=True)
+    sys.stdout.write(to_json(launches) if format_ == "json" else cards(launches, origins=origins))
+    sys.exit(0 if launches else 3 if not found.unreadable else 2)

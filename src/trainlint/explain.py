@@ -1,0 +1,248 @@
+"""The pre-flight card: what a configuration makes the trainer do, in one screen, and where each number came from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from trainlint.derive.vocabulary import OPTIONS, STATUS_FACTS
+from trainlint.document import Origin
+from trainlint.facts import Fact, Launch
+from trainlint.ruleset.expressions import tidy
+
+STAGES = {
+    "pt": "continued pre-training", "sft": "supervised fine-tuning", "dpo": "preference tuning (DPO)", "rm": "reward model",
+    "kto": "preference tuning (KTO)", "orpo": "preference tuning (ORPO)", "grpo": "reinforcement learning (GRPO)",
+}  # fmt: skip
+SHOWN_UNKNOWN = (
+    "stage", "method", "learning_rate", "world_size", "sequence_length", "per_device_train_batch_size", "dataset_bytes",
+    "dataset_tokens", "total_steps", "max_grad_norm", "mixed_precision", "model_parameters", "seed",
+)  # fmt: skip
+WIDTH = 9
+
+
+def cards(launches: Iterable[Launch], *, origins: bool = False) -> str:
+    """The cards of all launches as text. `*` marks what is a framework's default, `?` what nobody says."""
+    return "\n".join(_card(launch, origins) for launch in launches)
+
+
+def to_json(launches: Iterable[Launch]) -> str:
+    """The facts of all launches. Values are JSON; a status is known, default, one-of or unknown."""
+    runs = []
+    for launch in launches:
+        facts = {name: _fact_json(launch.fact(name)) for name in STATUS_FACTS}
+        runs.append(
+            {
+                "path": launch.at.source.path,
+                "line": launch.at.start.line,
+                "dialect": launch.first.dialect,
+                "facts": facts,
+            }
+        )
+    return json.dumps({"version": 1, "runs": runs}, indent=2) + "\n"
+
+
+def _fact_json(fact: Fact) -> dict[str, Any]:
+    entry: dict[str, Any] = {"value": fact.value, "status": fact.status, "origin": _origin_json(fact.origin)}
+    if fact.status == "unknown":
+        entry["reason"] = fact.reason
+    if fact.note:
+        entry["note"] = fact.note
+    return entry
+
+
+def _origin_json(origin: Origin) -> list[dict[str, Any]]:
+    """The way back to where the value is written, outermost first."""
+    steps = []
+    for step in origin.walk():
+        entry: dict[str, Any] = {"kind": step.kind, "text": step.text}
+        if step.at is not None:
+            start = step.at.start
+            entry |= {"path": step.at.source.path, "line": start.line, "column": start.column}
+        steps.append(entry)
+    return steps
+
+
+class _Card:
+    def __init__(self, launch: Launch) -> None:
+        self.launch = launch
+        self.used: list[str] = []
+
+    def value(self, name: str) -> Any:
+        """The bare value, None where it is not known."""
+        fact = self.launch.fact(name)
+        return fact.value if fact.known else None
+
+    def show(self, name: str, spec: str = "", unit: str = "") -> str:
+        """A fact as text: `1.0*` for a default, `?` for an unknown one, `1 | 2` where branches differ."""
+        self.used.append(name)
+        fact = self.launch.fact(name)
+        if fact.status == "unknown":
+            return f"?{unit}"
+        values = fact.value if fact.status == "one-of" else [fact.value]
+        shown = " | ".join(_format(value, spec) for value in values)
+        return f"{shown}{'*' if fact.status == 'default' else ''}{unit}"
+
+
+def _format(value: Any, spec: str) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, (bool, str)):
+        return str(value)
+    return tidy(format(value, spec or ("g" if isinstance(value, float) else ",")))
+
+
+def _card(launch: Launch, origins: bool) -> str:
+    card = _Card(launch)
+    run = launch.first
+    started = run.context.get("started")
+    launcher = f" · started by {started.launcher or started.name}" if started is not None else ""
+    ways = len(launch.alternatives)
+    branches = f" · {ways} ways through the branches before it" if ways > 1 else ""
+    lines = [f"{launch.at.source.path}:{launch.at.start.line}  {run.title}{launcher}{branches}", ""]
+    sections = (
+        ("WHAT", _what(card)),
+        ("DATA", _data(card)),
+        ("STEP", _step(card)),
+        ("LENGTH", _length(card)),
+        ("LR", _lr(card)),
+        ("SAFETY", _safety(card)),
+        ("MEMORY", _memory(card)),
+        ("UNKNOWN", _unknown(card)),
+    )
+    for title, body in sections:
+        for i, line in enumerate(body):
+            lines.append(f"{title if i == 0 else '':<{WIDTH}}{line}")
+    if origins:
+        lines += ["", *_origins(card)]
+    lines.append("")
+    if any("*" in line for line in lines):
+        lines.append(f"{'':<{WIDTH}}* the framework's default")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _what(card: _Card) -> list[str]:
+    stage = card.value("stage")
+    method = card.value("method")
+    name = f"{STAGES.get(stage, stage)}" if stage else "stage ?"
+    first = f"{name} · {card.show('method')} · {card.show('model_name_or_path')}"
+    lines = [first]
+    if method in ("lora", "qlora"):
+        rank, alpha = card.value("lora_rank"), card.value("lora_alpha")
+        scale = f" (scale {alpha / rank:g})" if rank and alpha else ""
+        lines.append(
+            f"rank {card.show('lora_rank')}, alpha {card.show('lora_alpha')}{scale}, dropout {card.show('lora_dropout')}"
+            f" on {card.show('target_modules')}"
+        )
+        lines.append(f"trained in full beside it: {card.show('modules_to_save')}")
+    bits = card.value("quantization_bits")
+    quantised = f" · base in {bits} bits" if bits else ""
+    zero = f" · ZeRO-{card.show('zero_stage')}" if card.value("zero_stage") else ""
+    lines.append(
+        f"mixed precision {card.show('mixed_precision')}{quantised}{zero} · tokenizer {card.show('tokenizer_name_or_path')}"
+    )
+    return lines
+
+
+def _data(card: _Card) -> list[str]:
+    size, tokens = card.value("dataset_bytes"), card.value("dataset_tokens")
+    bytes_ = _bytes(size) if size is not None else card.show("dataset_bytes", unit=" bytes")
+    about = f"{tokens:,} tokens" if tokens is not None else card.show("dataset_tokens", unit=" tokens")
+    epochs = card.show("num_train_epochs", unit=" epoch" if card.value("num_train_epochs") == 1 else " epochs")
+    return [f"{bytes_} ≈ {about} × {epochs} · {card.show('datasets')}"]
+
+
+def _bytes(size: int) -> str:
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= scale:
+            return f"{size / scale:.3g} {unit}"
+    return f"{size} bytes"
+
+
+def _step(card: _Card) -> list[str]:
+    return [
+        f"{card.show('per_device_train_batch_size')} per device × {card.show('gradient_accumulation_steps')} accumulation"
+        f" × {card.show('world_size')} GPU × {card.show('sequence_length')} tokens = {card.show('tokens_per_step')} tokens/step"
+    ]
+
+
+def _length(card: _Card) -> list[str]:
+    total, every = card.value("total_steps"), card.value("save_steps")
+    strategy = card.value("save_strategy")
+    saves = f"saves: {card.show('save_strategy')}"
+    if strategy == "steps":
+        saves = f"saves every {card.show('save_steps')} steps"
+        if isinstance(every, (int, float)) and every >= 1:
+            saves += f", first at step {every:g}"
+            if total is not None and every > total:
+                saves += " (after the end)"
+    evaluation = f"evaluation: {card.show('eval_strategy')}"
+    if card.value("eval_strategy") == "steps":
+        evaluation = f"evaluation every {card.show('eval_steps')} steps"
+    return [f"{card.show('total_steps')} optimizer steps · {saves} · {evaluation}"]
+
+
+def _lr(card: _Card) -> list[str]:
+    rate, total, warmup = card.value("learning_rate"), card.value("total_steps"), card.value("warmup_steps")
+    tokens = card.value("tokens_per_step")
+    warm = f"warmup {card.show('warmup_steps', unit=' steps')}"
+    if warmup is None and card.value("warmup_ratio") is not None:
+        warm = f"warmup {card.show('warmup_ratio')} of the steps"
+    line = f"{card.show('learning_rate')} peak · {card.show('lr_scheduler_type')} · {warm}"
+    if rate and total:
+        flat = card.value("lr_scheduler_type") in ("constant", "constant_with_warmup")
+        line += f" · Σlr ≈ {tidy(f'{rate * total * (1 if flat else 0.5):.2g}')}"
+    if rate and tokens:
+        line += f" · {tidy(f'{rate / tokens:.1e}')} per token"
+    return [line]
+
+
+def _safety(card: _Card) -> list[str]:
+    clip = card.value("max_grad_norm")
+    clipping = "no gradient clipping" if clip == 0 else f"gradient clipping at {card.show('max_grad_norm')}"
+    return [f"{clipping} · weight decay {card.show('weight_decay')} · seed {card.show('seed')} · {card.show('optim')}"]
+
+
+def _memory(card: _Card) -> list[str]:
+    bound = card.launch.fact("memory_lower_bound")
+    checkpointing = "activations recomputed" if card.value("gradient_checkpointing") else "activations kept"
+    if not bound.known:
+        return [f"? ({bound.reason}) · {checkpointing}"]
+    size = f"{card.value('model_parameters') / 1e9:.3g}B parameters" if card.value("model_parameters") else ""
+    return [f"at least {bound.value:.3g} GiB per GPU before activations · {size} · {checkpointing}"]
+
+
+def _unknown(card: _Card) -> list[str]:
+    lines = []
+    reasons: dict[str, list[str]] = {}
+    for name in SHOWN_UNKNOWN:
+        fact = card.launch.fact(name)
+        if fact.status == "unknown":
+            option = OPTIONS.get(fact.missing) or OPTIONS.get(name)
+            said = f" · say it with {option}" if option else ""
+            reasons.setdefault(f"{fact.reason}{said}", []).append(name)
+    for reason, names in reasons.items():
+        lines.append(f"{', '.join(names)}: {reason}")
+    return lines or ["nothing that matters"]
+
+
+def _origins(card: _Card) -> list[str]:
+    lines = []
+    for name in dict.fromkeys(card.used):
+        fact = card.launch.fact(name)
+        lines.append(f"{name} = {_format(fact.value, '') if fact.status != 'unknown' else '?'}")
+        for depth, step in _steps(fact.origin):
+            at = f"{step.at.source.path}:{step.at.start.line}:{step.at.start.column}  " if step.at is not None else ""
+            if step.text or at:
+                lines.append(f"{'  ' * (depth + 1)}{at}{step.text}  ({step.kind})")
+    return lines
+
+
+def _steps(origin: Origin, depth: int = 0) -> Iterable[tuple[int, Origin]]:
+    yield depth, origin
+    for parent in origin.parents:
+        yield from _steps(parent, depth + 1)

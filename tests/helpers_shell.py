@@ -1,0 +1,66 @@
+"""Bash itself as the oracle: what does it pass to a stub named `launch`, and what do we say that it passes?"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from trainlint.document import Command, Document
+from trainlint.readers.shell import read
+from trainlint.text import SourceText
+
+BASH = shutil.which("bash")
+_STUB = """#!/bin/sh
+{ for word in "$@"; do printf '%s\\0' "$word"; done; printf 'END\\0'; } >> "${0%/*}/log"
+"""
+
+
+def parse(script: str, defines: dict[str, str] | None = None) -> Document:
+    return read(SourceText("run.sh", script), defines or {})
+
+
+def bash_accepts(script: str) -> bool:
+    assert BASH is not None
+    run = subprocess.run([BASH, "-n"], input=script.encode(), capture_output=True, check=False)
+    return run.returncode == 0
+
+
+def bash_launches(script: str) -> list[list[str]]:
+    """The arguments of every `launch` that bash makes of a script, in the order of their texts."""
+    assert BASH is not None
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        stubs, work = directory / "stubs", directory / "work"
+        stubs.mkdir()
+        work.mkdir()
+        stub = stubs / "launch"
+        stub.write_text(_STUB)
+        stub.chmod(0o755)
+        (work / "run.sh").write_bytes(script.encode())
+        environment = {"PATH": f"{stubs}:/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+        subprocess.run([BASH, "run.sh"], cwd=work, env=environment, capture_output=True, check=False, timeout=20)
+        log = stubs / "log"
+        words = os.fsdecode(log.read_bytes()).split("\0")[:-1] if log.exists() else []
+    launches: list[list[str]] = [[]]
+    for word in words:
+        if word == "END":
+            launches.append([])
+        else:
+            launches[-1].append(word)
+    return sorted(launches[:-1])
+
+
+def commands(script: str, name: str = "launch", defines: dict[str, str] | None = None) -> list[Command]:
+    found = [command for each in parse(script, defines).invocations for command in each.alternatives]
+    return [command for command in found if command.name.text == name]
+
+
+def our_launches(script: str) -> list[list[str | None]]:
+    """The same as `bash_launches` from our reader; None for a word that it does not know."""
+    return sorted(
+        ([word.text for word in command.words[1:]] for command in commands(script)),
+        key=lambda words: [word or "" for word in words],
+    )
