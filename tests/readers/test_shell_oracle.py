@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from helpers_shell import BASH, bash_accepts, bash_launches, our_launches, parse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from helpers_shell import BASH, bash_accepts, bash_launches, our_launches, parse
 
 pytestmark = pytest.mark.skipif(BASH is None, reason="bash is the oracle")
 
@@ -118,7 +119,6 @@ def words(draw: st.DrawFn) -> str:
         [
             _quoted(text),
             '"' + text + '"',
-            f"${name}",
             f"${{{name}}}",
             f'"${name}"',
             f'"x${{{name}}}y"',
@@ -139,18 +139,20 @@ def words(draw: st.DrawFn) -> str:
             '"${L[*]}"',
             f"${{L[{abs(number) % 3}]}}",
             "${#L[@]}",
-            "{x,$a}",
+            "{-,${a}}",
             "q\\ r",
             "--flag",
             "--k=v",
         ]
     )
-    return "".join(draw(st.lists(piece, min_size=1, max_size=3)))
+    return draw(st.one_of(st.just(f"${name}"), st.lists(piece, min_size=1, max_size=3).map("".join)))
 
 
 @st.composite
 def statements(draw: st.DrawFn, depth: int = 0) -> str:
-    kinds = ["assign", "append", "launch", "array", "number", "prefix"] + (["if", "case", "and", "for"] if depth < 2 else [])
+    kinds = ["assign", "append", "launch", "array", "number", "prefix"] + (
+        ["if", "case", "and", "for"] if depth < 2 else []
+    )
     kind = draw(st.sampled_from(kinds))
     name, word = draw(NAMES), draw(words())
     if kind == "assign":
@@ -164,7 +166,14 @@ def statements(draw: st.DrawFn, depth: int = 0) -> str:
     if kind == "if":
         test = draw(
             st.sampled_from(
-                ['[ -z "$a" ]', '[ "$a" = "$b" ]', '[[ $a == a* ]]', "(( n > m ))", '[ $n -le 5 ]', '[[ -n $b && ! $c = b ]]']
+                [
+                    '[ -z "$a" ]',
+                    '[ "$a" = "$b" ]',
+                    "[[ $a == a* ]]",
+                    "(( n > m ))",
+                    "[ $n -le 5 ]",
+                    "[[ -n $b && ! $c = b ]]",
+                ]
             )
         )
         yes, no = draw(statements(depth + 1)), draw(statements(depth + 1))

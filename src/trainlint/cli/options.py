@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -91,7 +92,7 @@ def find(paths: tuple[str, ...], stdin_filename: str | None) -> Found:
     found = Found()
     for path in paths:
         if path == "-":
-            data = click.get_binary_stream("stdin").read()
+            data = sys.stdin.buffer.read()
             name = stdin_filename or "-"
             _add(found, name, partial(SourceText.decode, data, name), True)
         elif Path(path).is_dir():

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from trainlint.facts import View
+from trainlint.facts import Unknown, View
+
+
+def launcher(r: View) -> str:
+    """What starts the processes; `none` for a command that needs no launcher."""
+    started = r.run.context.get("started")
+    if started is None:
+        raise Unknown("the launch command is not in this file", "launcher")
+    return str(started.launcher or "none")
 
 
 def effective_batch_size(r: View) -> int:

@@ -14,16 +14,20 @@ MAX_COUNTED_BYTES = 64_000_000
 
 
 def _files(r: View) -> list[Path]:
-    """The files behind `datasets`. Raises `Unknown` as soon as one of them is not here."""
+    return [file for group in _grouped(r) for file in group]
+
+
+def _grouped(r: View) -> list[list[Path]]:
+    """The files behind each of `datasets`. Raises `Unknown` as soon as one of them is not here."""
     files, directories = r.run.context["files"], r.run.context["directories"]
     suffix = r.dataset_format
-    found: list[Path] = []
+    found: list[list[Path]] = []
     for name in r.datasets:
         if any(char in name for char in "*?["):
             matches = files.glob(name, directories)
             if not matches:
                 raise Unknown(f"{name} matches no file on this machine", "dataset_bytes")
-            found += matches
+            found.append(matches)
             continue
         try:
             path = files.find(name, directories)
@@ -34,9 +38,9 @@ def _files(r: View) -> list[Path]:
             inside = [file for file in sorted(path.glob(pattern)) if file.is_file() and _is_data(file, suffix)]
             if not inside:
                 raise Unknown(f"{name} holds no data file", "dataset_bytes")
-            found += inside
+            found.append(inside)
         else:
-            found.append(path)
+            found.append([path])
     return found
 
 
@@ -62,19 +66,22 @@ def dataset_tokens(r: View) -> int:
 
 
 def dataset_examples(r: View) -> int:
-    """Rows of JSON Lines files and elements of JSON lists."""
-    total = 0
-    for file in _files(r):
-        if file.suffix not in (".json", ".jsonl"):
-            raise Unknown(f"{file.name} is not counted in examples", "dataset_examples")
-        if file.stat().st_size > MAX_COUNTED_BYTES:
-            raise Unknown(f"{file.name} is too large to count its examples", "dataset_examples")
-        total += _count(file)
+    """Rows of JSON Lines files and elements of JSON lists, of each data set at most `max_samples`."""
     cap = r.max_samples if "max_samples" in r.run.derivations else None
-    return min(total, int(cap)) if cap is not None else total
+    counts = [sum(_count(file) for file in group) for group in _grouped(r)]
+    return sum(min(count, int(cap)) if cap is not None else count for count in counts)
+
+
+def available_examples(r: View) -> int:
+    """All rows of JSON Lines files and elements of JSON lists, whatever `max_samples` says."""
+    return sum(_count(file) for file in _files(r))
 
 
 def _count(file: Path) -> int:
+    if file.suffix not in (".json", ".jsonl"):
+        raise Unknown(f"{file.name} is not counted in examples", "dataset_examples")
+    if file.stat().st_size > MAX_COUNTED_BYTES:
+        raise Unknown(f"{file.name} is too large to count its examples", "dataset_examples")
     data = file.read_bytes()
     if file.suffix == ".json" and data.lstrip()[:1] == b"[":
         try:

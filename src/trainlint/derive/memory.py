@@ -1,16 +1,22 @@
 """A lower bound for the memory of one GPU: weights, gradients and optimizer states, without activations.
 
-16 bytes a parameter for full training with Adam (ZeRO paper: 2 + 2 + 12), 2 for the frozen 16-bit base of LoRA, 0.6 for
-a 4-bit base. Every measured run lies at or above it.
+16 bytes a parameter for full training with Adam and 32-bit weights for the optimizer (ZeRO paper: 2 + 2 + 12), 8 where
+weights, gradients and states are all 16 bits wide, 2 for the frozen 16-bit base of LoRA, 0.6 for a 4-bit base. Every
+measured run lies at or above it.
 """
 
 from __future__ import annotations
 
 from trainlint.facts import Unknown, View
 
-WEIGHTS, GRADIENTS, OPTIMIZER = 2.0, 2.0, 12.0
+WEIGHTS, GRADIENTS, OPTIMIZER, PURE_OPTIMIZER = 2.0, 2.0, 12.0, 4.0
 FROZEN = {"lora": 2.0, "qlora": 0.6}
 GIB = 2**30
+
+
+def fp32_copy(r: View) -> bool:
+    """DeepSpeed keeps 32-bit weights beside the 16-bit ones; else there are some only where the model is loaded so."""
+    return bool(r.deepspeed) or r.torch_dtype == "float32"
 
 
 def memory_lower_bound(r: View) -> float:
@@ -30,5 +36,6 @@ def memory_lower_bound(r: View) -> float:
         raise Unknown(f"the states of {r.optim} are not known", "memory_lower_bound")
     weights = 0.0 if offload == "parameters" else WEIGHTS / (shards if stage == 3 else 1)
     gradients = GRADIENTS / (shards if stage >= 2 else 1)
-    optimizer = 0.0 if offload != "none" else OPTIMIZER / (shards if stage >= 1 else 1)
+    states = OPTIMIZER if r.fp32_copy else PURE_OPTIMIZER
+    optimizer = 0.0 if offload != "none" else states / (shards if stage >= 1 else 1)
     return float(parameters * (weights + gradients + optimizer) / GIB)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -42,6 +43,11 @@ def model_vocab_size(r: View) -> int:
 
 
 def max_position_embeddings(r: View) -> int:
+    """Raises `Unknown` where the model stretches its positions, because the number then means several things."""
+    scaling = _config(r).get("rope_scaling")
+    kind = scaling.get("rope_type", scaling.get("type", "default")) if isinstance(scaling, dict) else "default"
+    if kind not in ("default", "mrope", "llama3"):
+        raise Unknown(f"the model's config.json scales its positions ({kind})", "max_position_embeddings")
     return _setting(r, "max_position_embeddings")
 
 
@@ -74,6 +80,14 @@ def base_kind(r: View) -> str:
     name = PurePosixPath(str(r.model_name_or_path)).name
     r.assume("read off the model's name")
     return "chat" if CHAT.search(name) else "base"
+
+
+def lora_scale(r: View) -> float:
+    rank, alpha = r.lora_rank, r.lora_alpha
+    if not rank:
+        raise Unknown("there is no LoRA rank", "lora_rank")
+    stabilised = any(r.given(name) and r.arg(name) for name in ("use_rslora", "peft_use_rslora"))
+    return float(alpha / (math.sqrt(rank) if stabilised else rank))
 
 
 def trains_embeddings(r: View) -> bool:

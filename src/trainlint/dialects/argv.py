@@ -80,25 +80,45 @@ def read(source: SourceText, words: Sequence[Word], schema: Schema, *, closed: b
     """
     line = cut(words)
     arguments = Arguments(open=line.open)
+    for word in line.positionals:
+        if closed and word.text is not None and not word.text.endswith((".json", ".yaml", ".yml")):
+            arguments.issues.append(_stray(source, word, "no flag stands before it", "remove it", closed))
     for flag in line.flags:
         name, certain = _resolve(flag.name, schema, closed)
         key = Location(source, Span(flag.word.span.start, flag.word.span.start + _key_width(source, flag)))
-        values = [flag.inline] if flag.inline is not None else flag.following
-        spec = schema.get(name)
-        if spec is None:
-            if not certain:
-                arguments.issues.append(_ambiguous(flag.name, name, key))
-            else:
-                issue = unknown_argument(name, key, schema, closed, spelled=f"{prefix}{{}}")
-                if issue is not None:
-                    arguments.issues.append(issue)
+        values, stray = _values(flag, schema, name)
+        advice = f"quote the value of {flag.name}, or remove the word"
+        arguments.issues += [
+            _stray(source, word, f"{flag.name} takes one value", advice, closed) for word in stray if word.text is not None
+        ]
+        if not certain:
+            arguments.issues.append(_ambiguous(flag.name, name, key))
+        elif name not in schema:
+            issue = unknown_argument(name, key, schema, closed, spelled=f"{prefix}{{}}")
+            if issue is not None:
+                arguments.issues.append(issue)
+        elif schema.edition(name).bare and values and values[0].several:
+            # a flag that may stand alone says nothing about what `$EXTRA` behind it holds
+            arguments.open = arguments.open or values[0].unknown
         argument, issues = _argument(source, name, schema, flag, key, values)
         _note_duplicate(arguments, argument)
         arguments.given[name] = argument
         arguments.issues += issues
-        if any(word.several for word in values[1:]) and arguments.open is None:
-            arguments.open = next(word.unknown for word in values[1:] if word.several)
     return arguments
+
+
+def _values(flag: Flag, schema: Schema, name: str) -> tuple[list[Word], list[Word]]:
+    """The words that the flag takes, and those that are left over because it takes one."""
+    if flag.inline is not None:
+        return [flag.inline], flag.following
+    if name not in schema or any(kind.startswith("list") for kind in schema.edition(name).types):
+        return flag.following, []
+    return flag.following[:1], flag.following[1:]
+
+
+def _stray(source: SourceText, word: Word, why: str, advice: str, certain: bool) -> ArgumentIssue:
+    message = f"{word.text!r} belongs to no argument: {why}"
+    return ArgumentIssue("unknown", word.text or "", message, Location(source, word.span), advice, certain)
 
 
 def _key_width(source: SourceText, flag: Flag) -> int:
@@ -131,7 +151,7 @@ def _argument(
     edition = schema.edition(name) if name in schema else None
     literal = Origin("literal", source[key.span], key)
     if not values:
-        if edition is not None and not edition.types & {"bool", "any"}:
+        if edition is not None and not edition.bare:
             message = f"{flag.name} expects a value and is followed by none"
             advice = f"give {flag.name} a value or remove it"
             issue = ArgumentIssue("missing-value", name, message, key, advice)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from trainlint.dialects import hf_trainer, tree
 from trainlint.dialects.base import Context, Dialect, arg, names
 from trainlint.dialects.convert import from_loaded
@@ -15,6 +17,7 @@ SCHEMAS = {
 }
 OWN_KEYS = {"trainable", "modules_to_save", "lora_rank", "load_in_kbits", "full_finetuning"}
 SCRIPT = "run_clm_{}_with_peft.py"
+WANTED_SIZE = re.compile(r"(?:tokenizer_vocab_size|len\(tokenizer\)\)?) *!= *(\d+)")
 
 
 def _stage(r: View) -> str:
@@ -65,8 +68,20 @@ def _datasets(r: View) -> list[str]:
 
 
 def _eval_data(r: View) -> str:
-    """The scripts split off a validation part and pass it on only with --do_eval."""
-    return "yes" if r.arg("do_eval") else "no"
+    """The pre-training script always splits off a part; the other one evaluates on --validation_file."""
+    return "yes" if r.stage == "pt" or r.given("validation_file") else "no"
+
+
+def _required_tokenizer_size(r: View) -> int:
+    """The size that the script insists on, read in the script itself: it differs between the generations of the project."""
+    started = r.run.context.get("started")
+    if started is None:
+        raise Unknown("the launch command is not in this file", "required_tokenizer_size")
+    path = r.run.context["files"].find(started.program.text, r.run.context["directories"])
+    wanted = WANTED_SIZE.search(path.read_text("utf-8", "replace"))
+    if wanted is None:
+        raise Unknown(f"{path.name} asks for no particular tokenizer", "required_tokenizer_size")
+    return int(wanted[1])
 
 
 FACTS: dict[str, Derivation] = {
@@ -75,7 +90,7 @@ FACTS: dict[str, Derivation] = {
     "method": _method,
     "model_name_or_path": arg("model_name_or_path"),
     "tokenizer_name_or_path": arg("tokenizer_name_or_path", "tokenizer_name"),
-    "required_tokenizer_size": lambda r: 55296,
+    "required_tokenizer_size": _required_tokenizer_size,
     "sequence_length": _sequence_length,
     "lora_rank": _adapter("lora_rank"),
     "lora_alpha": _adapter("lora_alpha"),

@@ -20,6 +20,13 @@ OWN_KEYS = {"finetuning_type", "stage", "template", "cutoff_len", "lora_target",
 COMMANDS = ("llamafactory-cli", "lmf")
 
 
+def _stage(r: View) -> str:
+    """`predict` for a file that only evaluates or predicts."""
+    if not r.arg("do_train") and (r.arg("do_predict") or r.arg("do_eval")):
+        return "predict"
+    return str(r.arg("stage"))
+
+
 def _method(r: View) -> str:
     kind = r.arg("finetuning_type")
     return "qlora" if kind == "lora" and r.quantization_bits else str(kind)
@@ -65,7 +72,7 @@ def _eval_data(r: View) -> str:
 
 FACTS: dict[str, Derivation] = {
     **hf_trainer.FACTS,
-    "stage": arg("stage"),
+    "stage": _stage,
     "method": _method,
     "model_name_or_path": arg("model_name_or_path"),
     "tokenizer_name_or_path": arg("model_name_or_path"),
@@ -81,6 +88,7 @@ FACTS: dict[str, Derivation] = {
     "packing": _packing,
     "gradient_checkpointing": lambda r: not r.arg("disable_gradient_checkpointing"),
     "torch_dtype": lambda r: "auto",
+    "fp32_copy": lambda r: bool(r.deepspeed) or not r.arg("pure_bf16"),
     "max_samples": arg("max_samples"),
 }
 KEYS = {

@@ -38,6 +38,8 @@ class Edition:
     required: bool
     bounds: tuple[tuple[str, float], ...] = ()
     """Pairs of `ge`, `gt`, `le`, `lt` and a number."""
+    bare: bool = False
+    """May the flag stand alone? HfArgumentParser wants a value for an optional boolean whose default is None."""
 
     @cached_property
     def types(self) -> frozenset[str]:
@@ -93,7 +95,8 @@ class Spec:
         merged = tuple(choices) if choices is not None else None
         bounds = self.newest.bounds if all(edition.bounds == self.newest.bounds for edition in self.editions) else ()
         first = self.editions[0].first
-        return replace(self.newest, first=first, type=" | ".join(types), choices=merged, bounds=bounds)
+        bare = any(edition.bare for edition in self.editions)
+        return replace(self.newest, first=first, type=" | ".join(types), choices=merged, bounds=bounds, bare=bare)
 
 
 class Schema(Mapping[str, Spec]):
@@ -173,6 +176,8 @@ def _section(name: str) -> dict[str, Spec]:
 
 
 def _edition(entry: dict[str, Any]) -> Edition:
+    types = entry["type"].split(" | ")
+    bare = "any" in types or ("bool" in types and (types == ["bool"] or entry.get("default") is not None))
     return Edition(
         entry["from"],
         entry["to"],
@@ -182,6 +187,7 @@ def _edition(entry: dict[str, Any]) -> Edition:
         entry.get("default_expression"),
         entry.get("required", False),
         tuple((bound, entry[bound]) for bound in ("ge", "gt", "le", "lt") if bound in entry),
+        bare,
     )
 
 

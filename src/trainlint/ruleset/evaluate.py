@@ -49,6 +49,8 @@ class _Scope:
     def attribute(self, base: str, name: str) -> Any:
         if base == "key":
             return self.view.run.spell(name)
+        if base == "known":
+            return self.view.run.fact(name).known
         return self.view.given(name) if base == "given" else self.view.arg(name)
 
 

@@ -1,7 +1,7 @@
 """The expressions of rule files: arithmetic and comparisons over facts, three-valued where a fact is unknown.
 
 `and`/`or` are Kleene's: an unknown operand decides only when it must. Everything that could do more than compute is off:
-no attributes except `args.x`, `given.x` and `key.x`, no text formatting, no comprehensions, and only the functions below.
+no attributes except `args.x`, `given.x`, `known.x` and `key.x`, no text formatting, no comprehensions, and only the functions below.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class RuleError(Exception):
 
 
 class Namespace(Protocol):
-    """What an expression reads: bare values by name, and `args.x`, `given.x`, `key.x`. Raises `Unknown`."""
+    """What an expression reads: bare values by name, and `args.x`, `given.x`, `known.x`, `key.x`. Raises `Unknown`."""
 
     def lookup(self, name: str) -> Any: ...
     def attribute(self, base: str, name: str) -> Any: ...
@@ -75,7 +75,7 @@ class Expression:
             raise RuleError(f"{self.source!r}: {error}") from None
 
 
-BASES = ("args", "given", "key")
+BASES = ("args", "given", "known", "key")
 _ALLOWED = {
     ast.Constant, ast.Name, ast.Load, ast.Attribute, ast.Call, ast.UnaryOp, ast.BinOp, ast.BoolOp, ast.Compare, ast.IfExp,
     ast.List, ast.Tuple, ast.And, ast.Or, ast.Not, ast.USub, ast.UAdd, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv,

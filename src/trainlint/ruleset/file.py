@@ -73,7 +73,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Example:
-    """A tagged code block: `kind` is bad, good or fixed, `language` that of its fence, `options` its further words."""
+    """A tagged code block: `kind` is bad, good, fixed or file, `language` that of its fence, `options` its further words.
+
+    A `file` (with a `name` among its options) lies beside every example of its page.
+    """
 
     kind: str
     language: str
@@ -229,7 +232,7 @@ def _check_names(rule: Rule) -> None:
 def _examples(fences: list[tuple[list[str], str]]) -> list[Example]:
     found = []
     for words, body in fences:
-        if len(words) >= 2 and words[1] in ("bad", "good", "fixed"):
+        if len(words) >= 2 and words[1] in ("bad", "good", "fixed", "file"):
             options = dict(word.partition("=")[::2] for word in words[2:])
             found.append(Example(words[1], words[0], body, options))
     return found

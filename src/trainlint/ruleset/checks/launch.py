@@ -9,7 +9,6 @@ from trainlint.document import Document
 from trainlint.facts import Launch
 from trainlint.findings import Finding, Related
 from trainlint.ruleset.file import Rule
-from trainlint.text import Location
 
 PLACEHOLDER = re.compile(
     r"^/?(path|your|to)(/|_)(to|your|path|model|data|hf|dir)|path[/_]to[/_]|^<[^>]*>$|your[-_](model|data|path|dataset|output|project)"
@@ -19,7 +18,7 @@ PLACEHOLDER = re.compile(
 
 def placeholders(rule: Rule, document: Document, launches: list[Launch]) -> Iterator[Finding]:
     """One note for a file: the values that are still those of a template."""
-    found: dict[str, Location] = {}
+    found = {problem.at.text: problem.at for problem in document.problems if problem.kind == rule.id}
     for launch in launches:
         for argument in launch.first.arguments.given.values():
             value = argument.value
