@@ -144,6 +144,10 @@ class Run:
             value = derivation(view)
         except Unknown as missing:
             return _unknown(name, missing, tuple(view.read.values()))
+        except (TypeError, ValueError, ArithmeticError, AttributeError):
+            # a value of a kind that the trainer would not take either; whoever wrote it is told so elsewhere
+            said = ", ".join(f"{read} = {fact.value!r}" for read, fact in view.read.items())
+            return _unknown(name, Unknown(f"it cannot be worked out from {said}", name), tuple(view.read.values()))
         return view.conclude(name, value)
 
     def argument(self, name: str) -> Fact:

@@ -17,7 +17,8 @@ def total_steps(r: View) -> int:
     sequences = _sequences(r)
     batches = math.ceil(sequences / (r.per_device_train_batch_size * r.world_size))
     updates = max(1, math.ceil(batches / r.gradient_accumulation_steps))
-    return int(math.ceil(r.num_train_epochs * updates))
+    steps: int = math.ceil(r.num_train_epochs * updates)
+    return steps
 
 
 def _sequences(r: View) -> int:

@@ -10,7 +10,7 @@ from trainlint.dialects.launchers import start
 from trainlint.document import Command, Document
 from trainlint.facts import Launch, Run
 
-MODULES = ("chinese_llama_alpaca", "llama_factory", "axolotl", "trl", "hf_trainer", "deepspeed")
+MODULES = ("chinese_llama_alpaca", "llama_factory", "axolotl", "trl", "deepspeed", "hf_trainer")
 """From the most particular to the most general."""
 
 

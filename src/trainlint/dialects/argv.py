@@ -89,7 +89,9 @@ def read(source: SourceText, words: Sequence[Word], schema: Schema, *, closed: b
         values, stray = _values(flag, schema, name)
         advice = f"quote the value of {flag.name}, or remove the word"
         arguments.issues += [
-            _stray(source, word, f"{flag.name} takes one value", advice, closed) for word in stray if word.text is not None
+            _stray(source, word, f"{flag.name} takes one value", advice, closed)
+            for word in stray
+            if word.text is not None
         ]
         if not certain:
             arguments.issues.append(_ambiguous(flag.name, name, key))
@@ -184,17 +186,28 @@ def unknown_argument(
     name: str, key: Location, schema: Schema, closed: bool, spelled: str = "{}"
 ) -> ArgumentIssue | None:
     """What to say of an argument that the schema lacks. With an open schema only a near miss is worth saying."""
-    close = get_close_matches(name, list(schema), n=1, cutoff=0.85)
+    close = _near(name, list(schema), 0.85 if closed else 0.9)
     shown = spelled.format(name)
-    package = next((schema[other].package for other in schema), "the trainer")
-    if close:
-        right = spelled.format(close[0])
+    spec = next(iter(schema.values()), None)
+    if close is not None:
+        right = spelled.format(close)
         message = f"unknown argument {shown}; did you mean {right}?"
         return ArgumentIssue("unknown", name, message, key, f"write {right}", certain=closed, replacement=right)
-    if not closed:
+    if not closed or spec is None:
         return None
-    message = f"unknown argument {shown}: no version of {package} that trainlint knows has it"
+    versions = spec.versions[0] if len(spec.versions) == 1 else f"{spec.versions[0]} to {spec.versions[-1]}"
+    message = f"unknown argument {shown}: {spec.package} {versions} has none of this name"
     return ArgumentIssue("unknown", name, message, key, f"remove {shown} or correct its name", certain=False)
+
+
+def _near(name: str, known: list[str], cutoff: float) -> str | None:
+    """The known name that was probably meant: a close spelling, or the only one that begins like it."""
+    close = get_close_matches(name, known, n=1, cutoff=cutoff)
+    if close:
+        return close[0]
+    longer = [other for other in known if other.startswith(name)] if len(name) >= 6 else []
+    shortest = min(longer, key=len, default=None)
+    return shortest if shortest is not None and all(other.startswith(shortest) for other in longer) else None
 
 
 def _note_duplicate(arguments: Arguments, argument: Argument) -> None:

@@ -98,10 +98,10 @@ def from_lax(edition: Edition, value: Any) -> Any:
     """Convert a loaded value as pydantic's lax mode or argparse over YAML text would: a numeric string is a number."""
     if isinstance(value, str) and "str" not in edition.types and not edition.limits(value):
         return value if edition.types & {"any", "dict"} else from_text(edition, [value])
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and edition.types & {"int", "float"}:
+    if isinstance(value, (int, float)) and edition.types & {"int", "float"} and "bool" not in edition.types:
         if isinstance(value, float) and "float" not in edition.types and value != int(value):
             raise Rejected("type", f"{value!r} is not an integer")
-        return _bounded(edition, value if "float" in edition.types else int(value))
+        return _bounded(edition, value if isinstance(value, float) else int(value))
     return from_loaded(edition, value)
 
 

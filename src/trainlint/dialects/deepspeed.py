@@ -39,7 +39,8 @@ def _read_section(arguments: Arguments, document: Document, entries: list[Entry]
         name = f"{section}.{entry.key.text}" if section else entry.key.text
         tree.read_entry(arguments, document, entry, name, Schema(), "json", from_lax, closed=False)
         if schema is not None and entry.key.text not in schema:
-            issue = unknown_argument(entry.key.text, document.at(entry.key.span), schema, closed=bool(section))
+            closed = sections[key].get("extra") == "forbid"
+            issue = unknown_argument(entry.key.text, document.at(entry.key.span), schema, closed)
             if issue is not None:
                 arguments.issues.append(issue)
         if entry.value.kind == "mapping" and (name in sections or entry.key.text == "params"):

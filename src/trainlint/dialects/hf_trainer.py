@@ -19,8 +19,14 @@ from trainlint.document import Document
 from trainlint.facts import Derivation, Run, Unknown, View
 
 SCHEMA = Schema("transformers:seq2seq", overrides={"optim": "adamw_torch"})
-MARKS = ("per_device_train_batch_size", "num_train_epochs", "learning_rate", "gradient_accumulation_steps", "max_steps")
-"""Arguments that hardly anything but a Trainer script has."""
+MARKS = frozenset(
+    {"per_device_train_batch_size", "num_train_epochs", "learning_rate", "gradient_accumulation_steps", "max_steps"}
+)
+"""Arguments that a launch of a training script has, and other programs hardly."""
+OWN_MARKS = frozenset(
+    {"per_device_train_batch_size", "per_device_eval_batch_size", "num_train_epochs", "lr_scheduler_type"}
+)
+"""Keys that no other framework's file has."""
 
 
 # ----------------------------------------------------------------------------------------------------- derivations
@@ -318,17 +324,17 @@ def _link_deepspeed(run: Run) -> None:
 
 
 def trainer_marks(document: Document) -> int:
-    """How many keys of a data file are TrainingArguments, where at least one is characteristic; else 0."""
+    """How many keys of a data file are TrainingArguments, where at least one is the Trainer's own; else 0."""
     keys = tree.keys(document)
-    return len(keys & set(SCHEMA)) if keys & set(MARKS) else 0
+    return len(keys & set(SCHEMA)) if keys & OWN_MARKS else 0
 
 
 def _read_command(document: Document, started: Started, context: Context) -> list[Run] | None:
     flags = {word.known_prefix.partition("=")[0].lstrip("-").replace("-", "_") for word in started.words}
-    if not flags & set(MARKS) and not ({"output_dir", "model_name_or_path"} <= flags):
+    if not flags & MARKS and not ({"output_dir", "model_name_or_path"} <= flags):
         return None
     run = command_run(DIALECT, document, started, context, SCHEMA, closed=False)
-    if not set(run.arguments.given) & set(MARKS) and run.arguments.open is None:
+    if not set(run.arguments.given) & MARKS and run.arguments.open is None:
         return None
     return [run]
 

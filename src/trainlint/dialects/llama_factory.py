@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from trainlint.text import Location
 SECTIONS = ("TrainingArguments", "ModelArguments", "DataArguments", "FinetuningArguments", "GeneratingArguments")
 SCHEMA = Schema(*(f"llama_factory:{section}" for section in SECTIONS), overrides={"optim": "adamw_torch"})
 OWN_KEYS = {"finetuning_type", "stage", "template", "cutoff_len", "lora_target", "dataset_dir", "val_size"}
+MEGATRON_KEYS = {"tensor_model_parallel_size", "pipeline_model_parallel_size", "expert_model_parallel_size"}
+"""With USE_MCA or USE_MEGATRON_BRIDGE further arguments join, which the tables do not hold."""
 COMMANDS = ("llamafactory-cli", "lmf")
 
 
@@ -112,7 +115,8 @@ def _is_config(document: Document) -> bool:
 
 def _read(document: Document, context: Context) -> Run:
     loader: tree.Loader = "json" if document.format == "json" else "omegaconf"
-    return hf_trainer.tree_run(DIALECT, document, context, SCHEMA, loader, from_loaded, closed=True)
+    closed = not tree.keys(document) & MEGATRON_KEYS
+    return hf_trainer.tree_run(DIALECT, document, context, SCHEMA, loader, from_loaded, closed=closed)
 
 
 def _read_tree(document: Document, context: Context) -> list[Run] | None:
@@ -125,6 +129,7 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
         if not words or words[0].text != "train":
             return None
         words = words[1:]
+        started = replace(started, words=words)
     elif started.name != "train.py" and not started.name.startswith("llamafactory"):
         return None
     file = words[0].text if words else None

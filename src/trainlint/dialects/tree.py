@@ -48,9 +48,9 @@ def read_entry(
     key, at = document.at(entry.key.span), document.at(entry.value.span)
     value = plain(entry.value, loader)
     origin = Origin("literal", f"{name}: {shown(entry.value, at)}", at)
-    spec = schema.get(name)
-    if spec is None:
-        issue = unknown_argument(name, key, schema, closed)
+    if name not in schema:
+        # a key without a value (`debug:`) asks for nothing
+        issue = unknown_argument(name, key, schema, closed) if value is not None else None
         if issue is not None:
             arguments.issues.append(issue)
     else:

@@ -22,6 +22,7 @@ _COMMENT = re.compile(rf"{_STRING}|(//[^\n]*|\#[^\n]*|/\*[^*]*\*+(?:[^/*][^*]*\*
 # a comma after an opening bracket or another comma is no trailing comma but an error
 _TRAILING_COMMA = re.compile(rf"{_STRING}|[\[{{,][ \t\n\r]*,|(,)[ \t\n\r]*[\]}}]")
 _BRACKET = re.compile(rf"{_STRING}|([\[{{])|([\]}}])")
+_TEMPLATE = re.compile(r"\$\{?\w+\}?|\{\{[^}\n]*\}\}|[A-Z][A-Z0-9]*_[A-Z0-9_]+")
 _TOKEN = re.compile(rf'{_STRING}|[\[\]{{}},:]|[^\s\[\]{{}},:"]+')
 
 
@@ -30,7 +31,8 @@ def read(source: SourceText) -> Document:
 
     What `json.loads` refuses is a `file/syntax-error` with its message and no root. Comments (`//`, `#`, `/* */`) and
     trailing commas are read, as DeepSpeed's hjson does, and noted as `file/json-comment` and `file/trailing-comma`: strict
-    JSON has neither. A byte order mark, which `json.load` refuses, is a `file/syntax-error`, too, but the rest is read.
+    JSON has neither. A placeholder (`${STAGE}`, `CONFIG_LR`) where a value should stand is a `launch/placeholder`: the file is
+    a template. A byte order mark, which `json.load` refuses, is a `file/syntax-error`, too, but the rest is read.
     """
     document = Document(source, "json")
     text = source.text
@@ -43,7 +45,11 @@ def read(source: SourceText) -> Document:
         text = _relaxed(document)
         if (error := _judge(text)) is not None:
             at = min(error.pos, len(text))
-            _problem(document, "file/syntax-error", error.msg, Span(at, min(at + 1, len(text))))
+            if (template := _TEMPLATE.match(text, at)) and error.msg == "Expecting value":
+                message = f"{template[0]} is filled in by something else before this file is read: it was not judged"
+                _problem(document, "launch/placeholder", message, Span(at, template.end()))
+            else:
+                _problem(document, "file/syntax-error", error.msg, Span(at, min(at + 1, len(text))))
             return document
     document.root = _build(document, text)
     document.problems.sort(key=lambda problem: problem.at.span)

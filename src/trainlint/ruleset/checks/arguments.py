@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from trainlint.document import Document
 from trainlint.facts import ArgumentIssue, Launch, Run
@@ -15,9 +16,8 @@ def issues(rule: Rule, document: Document, launches: list[Launch]) -> Iterator[F
     """The issues whose kind the rule's limits name: its first case where they are certain, its last where they are not."""
     for launch in launches:
         every = [_all(run) for run in launch]
-        for issue in every[0]:
-            if issue.kind not in rule.limits["kinds"] or not all(issue in others for others in every[1:]):
-                continue
+        wanted = [issue for issue in every[0] if issue.kind in rule.limits["kinds"]]
+        for issue in _gathered([issue for issue in wanted if all(issue in others for others in every[1:])]):
             case = rule.cases[0 if issue.certain else -1]
             related = tuple(Related(text, at) for text, at in issue.related)
             fix = None
@@ -27,6 +27,19 @@ def issues(rule: Rule, document: Document, launches: list[Launch]) -> Iterator[F
             yield Finding(
                 rule.id, case.severity, confidence, issue.message, issue.at, issue.advice, related, fix, rule.why
             )
+
+
+def _gathered(issues: list[ArgumentIssue]) -> list[ArgumentIssue]:
+    """Names that no known version has are one finding for the file: most often the framework is newer than the tables."""
+    guessed = [issue for issue in issues if issue.kind == "unknown" and not issue.certain and issue.replacement is None]
+    if len(guessed) < 2:
+        return issues
+    first, rest = guessed[0], guessed[1:]
+    named = ", ".join(issue.name for issue in rest)
+    message = f"{first.message}, nor of {named}"
+    related = tuple((issue.name, issue.at) for issue in rest)
+    together = replace(first, message=message, related=related)
+    return [together if issue is first else issue for issue in issues if issue not in rest]
 
 
 def _all(run: Run) -> list[ArgumentIssue]:
