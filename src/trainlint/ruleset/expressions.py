@@ -1,7 +1,8 @@
 """The expressions of rule files: arithmetic and comparisons over facts, three-valued where a fact is unknown.
 
 `and`/`or` are Kleene's: an unknown operand decides only when it must. Everything that could do more than compute is off:
-no attributes except `args.x`, `given.x`, `known.x` and `key.x`, no text formatting, no comprehensions, and only the functions below.
+no attributes except `args.x`, `given.x`, `known.x` and `key.x`, no text formatting, no comprehensions, and only the
+functions below.
 """
 
 from __future__ import annotations
