@@ -118,10 +118,10 @@ def test_comments_and_trailing_commas_are_read_and_noted() -> None:
         ("[,]", (1, 2)),
         ("[1,,]", (1, 4)),
         ('{"a": 1 "b": 2}', (1, 9)),
-        ('{"a": ${BF16}}', (1, 7)),
         ('{"a": "http://x\n}', (1, 16)),
         ('{"a": 1}\n{"a": 2}\n', (2, 1)),
         ("{'a': 1}", (1, 2)),
+        ("[1, /* 2]", (1, 5)),
         ('{"训练": tru}', (1, 8)),
         ('{"a": 012}', (1, 8)),
         ('{"a": "\\x"}', (1, 8)),
@@ -267,3 +267,9 @@ def test_mutated_files_are_judged_as_json_does() -> None:
                 + text[at + dice.randint(0, 2) :]
             )
         assert_agrees(text)
+
+
+@pytest.mark.parametrize("hole", ["${BF16}", "$BF16", "CONFIG_BF16", "{{ bf16 }}"])
+def test_a_template_is_told_from_a_broken_file(hole: str) -> None:
+    (problem,) = read(f'{{"a": {hole}}}').problems
+    assert (problem.kind, problem.at.text) == ("launch/placeholder", hole)

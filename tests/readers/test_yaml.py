@@ -256,6 +256,7 @@ def test_the_first_document_that_is_not_empty_is_the_root() -> None:
         ('a: 1\nb: "x\nc: 1\n', (2, 4), '"', "found unexpected end of stream"),
         ("a: [1, 2\nb: 3\n", (1, 4), "[", "expected ',' or ']'"),
         ("a: [1,\n  2", (1, 4), "[", "expected ',' or ']'"),
+        ("a: 1\nb: [{c: 1},\n", (2, 4), "[", "found '<stream end>'"),
         ("a: {b: 1\nc: 2\n", (1, 4), "{", "expected ',' or '}'"),
         ("a: [\n 1,\n 2 3: 'x' y\n]\n", (3, 11), "y", "expected ',' or ']'"),
         ("a:\n\tb: 1\n", (2, 1), "\t", "never with tabs"),

@@ -18,7 +18,8 @@ MAX_DEPTH = 200
 _STRING = (
     r'"[^"\\\n]*(?:\\.[^"\\\n]*)*"?'  # an unclosed one ends with its line, so that the rest is seen as it is meant
 )
-_COMMENT = re.compile(rf"{_STRING}|(//[^\n]*|\#[^\n]*|/\*[^*]*\*+(?:[^/*][^*]*\*+)*/)")
+# one that is not closed is skipped, to be judged, and not searched for an end at each `/*` in it
+_COMMENT = re.compile(rf"{_STRING}|(//[^\n]*|\#[^\n]*|(?s:/\*.*?\*/))|(?s:/\*.*)")
 # a comma after an opening bracket or another comma is no trailing comma but an error
 _TRAILING_COMMA = re.compile(rf"{_STRING}|[\[{{,][ \t\n\r]*,|(,)[ \t\n\r]*[\]}}]")
 _BRACKET = re.compile(rf"{_STRING}|([\[{{])|([\]}}])")

@@ -300,10 +300,10 @@ class _Builder:
                 edits = ((Span(glued.end, glued.end), " "),)
             elif "expected ':'" in problem:
                 place = begin
-        elif ("quoted scalar" in context and "unexpected" in problem) or (
-            "parsing a flow" in context and self._is_unclosed(begin, found)
-        ):
+        elif "quoted scalar" in context and "unexpected" in problem:
             place = begin
+        elif "parsing a flow" in context:
+            place = self._unclosed(found) or found
         elif source[found] == "\t":
             message += "; YAML is indented with spaces, never with tabs"
         elif self.text.startswith(("{%", "{{"), max(found.start - 1, 0)):
@@ -320,11 +320,16 @@ class _Builder:
                 return Span(start + match.start(1), start + match.end(1))
         return None
 
-    def _is_unclosed(self, opened: Span, found: Span) -> bool:
-        """A flow collection was left open if what does not fit stands no deeper than the line that opened it."""
+    def _unclosed(self, found: Span) -> Span | None:
+        """The bracket left open, if what does not fit stands no deeper than the line of the bracket."""
         source = self.document.source
-        first, last = (source.line(source.position(span.start).line) for span in (opened, found))
-        return not source[found] or (first != last and _indent(last) <= _indent(first))
+        starts = (value.node.span.start for value in reversed(self._stack))
+        start = next((start for start in starts if self.text[start : start + 1] in ("[", "{")), None)
+        if start is None:
+            return None
+        first, last = (source.line(source.position(at).line) for at in (start, found.start))
+        left_open = not source[found] or (first != last and _indent(last) <= _indent(first))
+        return Span(start, start + 1) if left_open else None
 
 
 def _indent(line: str) -> int:

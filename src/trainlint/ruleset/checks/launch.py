@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from trainlint.document import Document
 from trainlint.facts import Launch
 from trainlint.findings import Finding, Related
+from trainlint.ruleset.checks.document import problems
 from trainlint.ruleset.file import Rule
 
 PLACEHOLDER = re.compile(
@@ -17,7 +18,8 @@ PLACEHOLDER = re.compile(
 
 
 def placeholders(rule: Rule, document: Document, launches: list[Launch]) -> Iterator[Finding]:
-    """One note for a file: the values that are still those of a template."""
+    """One note for a file: the values that are still those of a template. A template of a whole file is its own note."""
+    yield from problems(rule, document, launches)
     found = {problem.at.text: problem.at for problem in document.problems if problem.kind == rule.id}
     for launch in launches:
         for argument in launch.first.arguments.given.values():
