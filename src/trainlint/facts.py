@@ -212,9 +212,13 @@ class View:
         """The fact that follows from what was read."""
         reads = tuple(self.read.values())
         note = "; ".join(self.notes)
-        same = [fact for fact in reads if type(fact.value) is type(value) and fact.value == value]
+        same = [
+            fact
+            for read, fact in self.read.items()
+            if "." in read and type(fact.value) is type(value) and fact.value == value
+        ]
         if len(same) == 1 and not self.notes:
-            # handed on as it is; what else was read only chose it
+            # an argument handed on as it is; what else was read only chose it
             return replace(same[0], name=name, confidence=self.confidence)
         if not reads:
             return Fact(name, value, "known", Origin("computed", note), "", "", self.confidence, (), note)

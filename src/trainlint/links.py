@@ -8,6 +8,7 @@ nothing is ever fetched.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -74,15 +75,18 @@ class Files:
                 return matches
         return []
 
-    def document(self, path: Path, called: str | None = None) -> Document:
-        """The file, read and parsed. Raises `Unknown` where it cannot be."""
+    def document(self, path: Path) -> Document:
+        """The file, read and parsed, called as seen from the working directory. Raises `Unknown` where it cannot be."""
         if path not in self._documents:
+            called = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
             try:
-                self._documents[path] = self._parse(SourceText.load(path, called or str(path)))
+                self._documents[path] = self._parse(SourceText.load(path, called))
             except Unreadable as error:
-                raise Unknown(f"{called or path} cannot be read: {error.reason}") from None
+                raise Unknown(f"{called} cannot be read: {error.reason}") from None
             except OSError as error:
-                raise Unknown(f"{called or path} cannot be read: {error.strerror}") from None
+                raise Unknown(f"{called} cannot be read: {error.strerror}") from None
+            except ValueError:
+                raise Unknown(f"{called} is of no known format") from None
         return self._documents[path]
 
     def json(self, path: Path) -> Any:

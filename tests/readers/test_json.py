@@ -62,7 +62,8 @@ def assert_agrees(text: str) -> None:
         assert kinds & {"file/syntax-error", "launch/placeholder", *LENIENT}
         if not kinds & LENIENT:
             last = document.problems[-1]
-            assert (last.message, last.at.span.start) == (error.msg, error.pos)
+            assert last.at.span.start == error.pos
+            assert last.message == error.msg or last.kind == "launch/placeholder"
     else:
         assert kinds <= {"file/duplicate-key"}
         assert document.root is not None

@@ -58,8 +58,8 @@ def from_command(
     directories = context.files.directories(document.source, started.command.directory)
     facts: dict[str, Derivation] = {
         **dialect.facts,
-        "world_size": lambda r: r.use("world_size", started.processes),
-        "visible_devices": lambda r: r.use("visible_devices", started.visible_devices),
+        "world_size": lambda r: r.use("launcher.world_size", started.processes),
+        "visible_devices": lambda r: r.use("launcher.visible_devices", started.visible_devices),
     }
     return Run(
         dialect.name,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from trainlint.dialects import hf_trainer, tree
@@ -146,7 +145,7 @@ def _launched_file(document: Document, started: Started, context: Context, file:
     directories = context.files.directories(document.source, started.command.directory)
     try:
         path = context.files.find(file, directories)
-        config = context.files.document(path, _called(path))
+        config = context.files.document(path)
     except Unknown:
         return []
     if config.root is None or not _is_config(config):
@@ -156,8 +155,8 @@ def _launched_file(document: Document, started: Started, context: Context, file:
     launch = _processes(started)
     run.derivations = {
         **run.derivations,
-        "world_size": lambda r: r.use("world_size", launch),
-        "visible_devices": lambda r: r.use("visible_devices", started.visible_devices),
+        "world_size": lambda r: r.use("launcher.world_size", launch),
+        "visible_devices": lambda r: r.use("launcher.visible_devices", started.visible_devices),
     }
     for word in started.words:
         name, equals, _ = word.known_prefix.partition("=")
@@ -167,13 +166,6 @@ def _launched_file(document: Document, started: Started, context: Context, file:
             parsed = _parsed(value.text) if value.text is not None else None
             run.arguments.given[name] = Argument(name, parsed, value.origin, at, at, value.unknown)
     return [run]
-
-
-def _called(path: Path) -> str:
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
 
 
 def _parsed(text: str) -> Any:

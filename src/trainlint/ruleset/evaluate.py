@@ -152,7 +152,8 @@ def _evidence(run: Run, view: View, rule: Rule, at: Location) -> list[Related]:
     for name, fact in view.read.items():
         if name not in rule.applies:
             for leaf in _leaves(fact):
-                leaves.setdefault(leaf.name.removeprefix("args."), leaf)
+                if leaf.name not in rule.applies:
+                    leaves.setdefault(leaf.name.removeprefix("args."), leaf)
     related = []
     for name, leaf in leaves.items():
         place = leaf.location
@@ -164,7 +165,7 @@ def _evidence(run: Run, view: View, rule: Rule, at: Location) -> list[Related]:
 
 
 def _leaves(fact: Fact) -> list[Fact]:
-    if not fact.reads or (fact.location is not None and fact.origin.literal is not None):
+    if not fact.reads or fact.note or fact.origin.literal is not None:
         return [fact]
     return [leaf for read in fact.reads for leaf in _leaves(read)]
 
