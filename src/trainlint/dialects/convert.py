@@ -96,6 +96,8 @@ def from_loaded(edition: Edition, value: Any) -> Any:
 
 def from_lax(edition: Edition, value: Any) -> Any:
     """Convert a loaded value as pydantic's lax mode or argparse over YAML text would: a numeric string is a number."""
+    if isinstance(value, str) and "float" in edition.types and _is_number(value):
+        return float(value)
     if isinstance(value, str) and "str" not in edition.types and not edition.limits(value):
         return value if edition.types & {"any", "dict"} else from_text(edition, [value])
     if isinstance(value, (int, float)) and edition.types & {"int", "float"} and "bool" not in edition.types:
