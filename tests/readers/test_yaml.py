@@ -282,6 +282,11 @@ def test_syntax_errors_say_where_a_person_would_look(text: str, place: tuple[int
     assert says in found.message
 
 
+@pytest.mark.parametrize("text", ["a: \t1", "a: |# x\n  b", "a: [what?]", "a: [!!str, b]", "a\n\ufeff"])
+def test_safe_load_judges_where_libyaml_differs(text: str) -> None:
+    assert_agrees(text)
+
+
 def test_a_glued_key_can_be_mended() -> None:
     [(span, insertion)] = problem("a: 1\nlr:1e-4\nb: 2\n").edits
     assert (span.start, span.end, insertion) == (8, 8, " ")
@@ -324,7 +329,7 @@ def test_what_pyyaml_dumps_reads_the_same(value: Any, flow: Any, style: Any, uni
 # fmt: off
 fragments = st.sampled_from([
     "a", "b", ": ", ":", "- ", "-", "\n", "\n  ", "\n    ", "[", "]", "{", "}", ", ", "&x ", "*x ", "!!str ", "! ", "!t ",
-    "'", '"', "# ", "|", ">", "<<: ", "? ", "1e-4", "0x1", "~", "---\n", "...\n", "%", "\t", "中", "🚀", "\u2028", "\r\n",
+    "'", '"', "# ", "|", ">", "<<: ", "? ", "1e-4", "0x1", "~", "---\n", "...\n", "%", "?", "\t", "中", "🚀", "\u2028", "\r\n",
     "{{ x }}",
 ])
 # fmt: on

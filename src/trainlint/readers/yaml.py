@@ -25,7 +25,7 @@ _JUDGE = yaml.SafeLoader
 """The parser behind `yaml.safe_load`, which is what trainers call."""
 _FAST: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml, twenty times faster. It takes some texts that the judge refuses, all of which contain `_DISPUTED`."""
-_DISPUTED = re.compile(r"\t|[|>][-+0-9]*#|(?<![^\s\[{,])!")
+_DISPUTED = re.compile(r"[\t?\ufeff]|[|>][-+0-9]*#|(?<![^\s\[{,])!")
 # PyYAML's line breaks and blanks; `\s` knows more of them, for instance the ideographic space
 _COMMENT = re.compile(r"(?:(?<=[ \t\n\r\x85\u2028\u2029])|\A)#[^\n\r\x85\u2028\u2029]*")
 _BLANKS = r"[ \t\n\r\x85\u2028\u2029]*"
