@@ -32,6 +32,14 @@ _MENDED = re.compile(
 )
 
 
+_NEIGHBOURS = re.compile(
+    r"(?<![\w$])(?P<first>[A-Za-z_]\w*\+?=(?:[^\s;&|()<>'\"`\\]|\"[^\"\n]*\"|'[^'\n]*'|\$\([^()\n]*\))*)"
+    r"(?P<blanks>[ \t]+)(?=[A-Za-z_]\w*\+?=)",
+    re.ASCII,
+)
+"""After two assignments on a line, the grammar takes the `else` or `[[` below for the command they belong to."""
+
+
 def _mend(match: re.Match[str]) -> str:
     text = match[0]
     if match["escape"]:
@@ -103,7 +111,8 @@ class Code:
 
     @cached_property
     def _mended(self) -> bytes:
-        return _MENDED.sub(_mend, self.text).encode("utf-8", "surrogatepass")
+        text = _NEIGHBOURS.sub(lambda match: match["first"] + "." * len(match["blanks"]), self.text)
+        return _MENDED.sub(_mend, text).encode("utf-8", "surrogatepass")
 
     @cached_property
     def tree(self) -> Tree:

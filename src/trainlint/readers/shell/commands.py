@@ -15,7 +15,7 @@ from trainlint.readers.shell.arithmetic import Undetermined
 from trainlint.readers.shell.code import Code, Value
 from trainlint.readers.shell.conditions import simple_test
 from trainlint.readers.shell.expand import Expander
-from trainlint.readers.shell.lexer import RawAssignment, RawCommand, RawWord
+from trainlint.readers.shell.lexer import Lexer, RawAssignment, RawCommand, RawWord
 from trainlint.readers.shell.state import State, Variable, bounded, reason_of, wrapped
 from trainlint.text import Span
 
@@ -80,6 +80,15 @@ def execute(run: Interpreter, code: Code, node: Node, raw: RawCommand, state: St
     record(call, environment)
     state.status = None
     return [] if leaves else [state]
+
+
+def assigns(lexer: Lexer, raw: RawCommand) -> set[str]:
+    """The names that a command may assign, wherever it runs; `shift` for the positional arguments."""
+    texts = [lexer.text[word.start : word.end] for word in raw.words] or [""]
+    names = {found.name for word in raw.words if (found := lexer.assignment(word))}
+    if texts[0] in ("read", "mapfile", "readarray", "getopts", "let"):
+        names |= {re.split(r"[-+*/%|&^<>]*=", text.strip("'\""))[0] for text in texts[1:]}
+    return names | ({"shift"} if texts[0] in ("shift", "set") else set())
 
 
 def _span(code: Code, raw: RawWord) -> Span:

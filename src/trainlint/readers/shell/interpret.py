@@ -489,20 +489,18 @@ def forgotten_names(states: States, names: Iterable[str], reason: str) -> States
 def assigned(code: Code, node: Node) -> set[str]:
     """Every variable that is assigned anywhere below a node; `shift` stands for the positional arguments."""
     names = set()
+    lexer = Lexer(code.text)
     for inner in walk(node):
-        if inner.type in ("variable_assignment", "for_statement", "binary_expression", "postfix_expression"):
-            target = inner.child_by_field_name("name") or inner.child_by_field_name("variable")
-            if target is None and inner.children and code.of(inner.children[-1]) in ("++", "--"):
-                target = inner.children[0]
-            if target is not None:
-                names.add(code.of(target).partition("[")[0])
-        elif inner.type == "command":
-            words = code.of(inner).split()
-            if words[:1] == ["shift"]:
-                names.add("shift")
-            elif words and words[0] in ("read", "mapfile", "readarray", "getopts", "let"):
-                names |= {word.partition("=")[0] for word in words[1:] if word.partition("=")[0].isidentifier()}
-    return names
+        if inner.type in _SIMPLE:
+            try:
+                simple = lexer.commands(code.start(inner), code.end(inner))
+            except Unclosed:
+                continue
+            names |= {name for raw in simple for name in commands.assigns(lexer, raw)}
+        elif inner.type in ("for_statement", "binary_expression", "postfix_expression", "unary_expression"):
+            operands = [child for child in inner.children if child.type in ("variable_name", "word", "subscript")]
+            names |= {code.of(child).partition("[")[0] for child in operands[:1]}
+    return {name for name in names if name.isidentifier()}
 
 
 def _function(run: Interpreter, code: Code, node: Node, states: States) -> States:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 
 from tree_sitter import Node
 
@@ -30,7 +31,9 @@ _OPENING = {
     "compound_statement": ("{",),
     "subshell": ("(",),
 }
+_CLOSES = ("fi", "done", "esac", "}", ")")
 _CLOSING = ("done", "fi", "}", ")")
+_RESERVED = ("then", "do", "done", "elif", "else", "esac", "fi", "}")
 _BLANKS = re.compile(r"[ \t\r\n]*(?:#[^\n]*\n?[ \t\r\n]*|\\\n[ \t\r\n]*)*")
 Edits = tuple[tuple[Span, str], ...]
 
@@ -56,7 +59,8 @@ def _simple_commands(code: Code) -> list[RawCommand]:
     lexer, read_to = Lexer(code.text), -1
     found: list[RawCommand] = []
     for node in walk(code.tree.root_node):
-        if node.type in _SIMPLE and code.start(node) >= read_to:
+        double = node.type == "test_command" and node.children[0].type != "["
+        if node.type in _SIMPLE and not double and code.start(node) >= read_to:
             try:
                 several = lexer.commands(code.start(node), code.end(node))
             except Unclosed:
@@ -188,16 +192,38 @@ def _placeholders(code: Code) -> Iterator[Problem]:
 def _syntax_errors(code: Code) -> Iterator[Problem]:
     root = code.tree.root_node
     if not root.has_error:
-        yield from _empty_bodies(code)
+        yield from islice(chain(_empty_bodies(code), _misplaced(code)), 1)
         return
     if quote := _unclosed(code):
         yield quote
         return
     for node in walk(root):
+        parent = node.parent
+        if node.is_missing and node.type in _CLOSES and parent is not None:
+            opening = parent.children[0]
+            message = (
+                f"bash cannot parse this script: `{node.type}` is missing for the `{opening.type}` that opens here"
+            )
+            yield Problem("file/syntax-error", message, code.at(code.start(opening), code.end(opening)))
+            return
         if node.is_missing or node.is_error:
             start, end = code.start(node), code.end(node)
             yield Problem("file/syntax-error", _message(code, node), _visible(code, start, end))
             return
+
+
+def _misplaced(code: Code) -> Iterator[Problem]:
+    """`fi` without `if`, `name (…)`: commands to the grammar, errors to bash."""
+    for command in _simple_commands(code):
+        word = command.words[0]
+        name = code.text[word.start : word.end]
+        if name in _RESERVED:
+            message = f"bash cannot parse this script: unexpected `{name}`"
+            yield Problem("file/syntax-error", message, code.at(word.start, word.end))
+        bracket = re.compile(r"[ \t]*\(").match(code.text, command.end)
+        if bracket and code.text[command.end - 1] not in "?*+@!":
+            message = "bash cannot parse this script: unexpected `(`; quote it if it is part of an argument"
+            yield Problem("file/syntax-error", message, code.at(bracket.end() - 1, bracket.end()))
 
 
 def _empty_bodies(code: Code) -> Iterator[Problem]:
