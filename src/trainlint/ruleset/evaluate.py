@@ -171,7 +171,8 @@ def _leaves(fact: Fact) -> list[Fact]:
 
 
 def _said(fact: Fact) -> str:
-    value = ", ".join(map(str, fact.value)) if isinstance(fact.value, list) else fact.value
+    value = ", ".join(map(str, fact.value)) or "none" if isinstance(fact.value, list) else fact.value
+    value = "not set" if value is None else value
     shown = tidy(f"{value:g}") if isinstance(value, float) else f"{value:,}" if type(value) is int else str(value)
     if fact.origin.kind in ("framework-default", "option"):
         return f"{shown} ({fact.origin.text})"

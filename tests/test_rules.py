@@ -1,0 +1,262 @@
+"""The rule pages: every example runs as a test, and every page keeps to the form that the documentation relies on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from trainlint import settings, text
+from trainlint.findings import SEVERITIES, Finding, Report
+from trainlint.linter import lint
+from trainlint.ruleset import catalogue
+from trainlint.ruleset.file import Example, Rule
+
+RULES = catalogue()
+NAMES = {"sh": "run.sh", "yaml": "config.yaml", "json": "config.json"}
+STATED = {"tokens": int, "world_size": int, "gpu": str, "gpu_memory": float, "dataset_bytes": int}
+OPTIONS = {"name", "line", "severity", "profile", *STATED}
+BY_PARSER = ("arguments", "file", "launch")
+"""Families whose findings are the parser's own words."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """An example of a page, with the *bad* one before it."""
+
+    rule: Rule
+    example: Example
+    number: int
+    before: Example | None
+
+    def __str__(self) -> str:
+        return f"{self.rule.id}-{self.example.kind}-{self.number}"
+
+
+def _cases() -> Iterator[Case]:
+    for rule in RULES.values():
+        bad: Example | None = None
+        for number, example in enumerate(rule.examples, 1):
+            if example.kind != "file":
+                yield Case(rule, example, number, bad)
+            if example.kind == "bad":
+                bad = example
+
+
+CASES = list(_cases())
+
+
+def _of(kind: str) -> pytest.MarkDecorator:
+    cases = [case for case in CASES if case.example.kind == kind]
+    return pytest.mark.parametrize("case", cases, ids=map(str, cases))
+
+
+every_rule = pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
+
+
+def _lint(case: Case, directory: Path, body: str, options: dict[str, str]) -> Report:
+    for extra in case.rule.examples:
+        if extra.kind == "file":
+            file = directory / extra.options["name"]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(extra.text, "utf-8")
+    name = options.get("name") or NAMES[case.example.language]
+    file = directory / name
+    file.write_text(body, "utf-8")
+    stated = settings.state(**{key: kind(options[key]) for key, kind in STATED.items() if key in options})
+    profile = "strict" if options.get("profile") == "strict" else "default"
+    return lint([text.SourceText.load(file, name)], settings.Settings(profile=profile, stated=stated))
+
+
+def _own(case: Case, report: Report) -> list[Finding]:
+    assert not report.internal_errors, report.internal_errors
+    return [finding for finding in report.findings if finding.rule == case.rule.id]
+
+
+def _said(report: Report) -> Iterator[str]:
+    for finding in report.findings:
+        yield finding.message
+        yield finding.advice
+        yield from (related.message for related in finding.related)
+        if finding.fix is not None:
+            yield finding.fix.title
+
+
+@_of("bad")
+def test_bad(case: Case, tmp_path: Path) -> None:
+    report = _lint(case, tmp_path, case.example.text, case.example.options)
+    found = _own(case, report)
+    assert [finding.at.start.line for finding in found] == [int(case.example.options["line"])]
+    if "severity" in case.example.options:
+        assert found[0].severity == case.example.options["severity"]
+
+
+@_of("good")
+def test_good(case: Case, tmp_path: Path) -> None:
+    assert _own(case, _lint(case, tmp_path, case.example.text, case.example.options)) == []
+
+
+@_of("fixed")
+def test_fixed(case: Case, tmp_path: Path) -> None:
+    assert case.before is not None
+    options = {**case.before.options, **case.example.options}
+    (finding,) = _own(case, _lint(case, tmp_path, case.before.text, options))
+    assert finding.fix is not None
+    assert finding.fix.safe is case.rule.safe
+    edits = [(edit.at.span, edit.text) for edit in finding.fix.edits]
+    assert text.apply(case.before.text, edits) == case.example.text
+    again = _own(case, _lint(case, tmp_path, case.example.text, options))
+    assert all(SEVERITIES.index(left.severity) > SEVERITIES.index(finding.severity) for left in again)
+    assert all(left.fix is None for left in again)
+
+
+@pytest.mark.parametrize("case", CASES, ids=map(str, CASES))
+def test_what_is_said_is_complete(case: Case, tmp_path: Path) -> None:
+    report = _lint(case, tmp_path, case.example.text, case.example.options)
+    for said in _said(report):
+        assert said.strip()
+        assert not re.search(r"\?(?!$)|[{}]|\bNone\b|\bnan\b", said.replace("did you mean", "")), said
+
+
+@pytest.mark.parametrize("case", CASES, ids=map(str, CASES))
+def test_options_of_examples(case: Case) -> None:
+    assert set(case.example.options) <= OPTIONS
+    assert case.example.kind != "bad" or "line" in case.example.options
+
+
+@every_rule
+def test_page(rule: Rule) -> None:
+    kinds = {example.kind for example in rule.examples}
+    assert {"bad", "good"} <= kinds
+    assert rule.sources
+    assert rule.why
+    headings = re.findall(r"(?m)^## (.+)$", rule.markdown)
+    assert headings[:2] == ["Why it hurts", "When to ignore it"]
+    assert "```toml" not in rule.prose
+    assert 40 < len(rule.summary) < 400
+
+
+@every_rule
+def test_every_fix_has_an_example(rule: Rule) -> None:
+    if any(case.fix for case in rule.cases):
+        assert "fixed" in {example.kind for example in rule.examples}
+
+
+@every_rule
+def test_advice_is_given(rule: Rule) -> None:
+    parsed_elsewhere = rule.check == "arguments.issues"
+    assert parsed_elsewhere or all(case.advice.source for case in rule.cases)
+
+
+@every_rule
+def test_thresholds_are_never_errors(rule: Rule) -> None:
+    """An error crashes, or provably does not do what is written; what a limit decides is neither."""
+    thresholds = {name for name in rule.limits if name not in ("kinds", "usual", "rounding")}
+    for case in rule.cases:
+        if case.severity == "error":
+            assert not case.when.names & thresholds
+
+
+def test_titles_are_unique() -> None:
+    titles = [rule.title for rule in RULES.values()]
+    assert len(set(titles)) == len(titles)
+
+
+def test_superseded_rules_exist_and_no_rule_supersedes_itself() -> None:
+    for rule in RULES.values():
+        assert set(rule.supersedes) <= set(RULES) - {rule.id}
+
+
+JARGON = re.compile(r"\b(CPT|KL|CBS|OOM|FT|GA|bs|eb|DDP|TP|PP|hparams?|footgun|SOTA|TL;DR|WIP|LGTM)\b")
+
+
+@every_rule
+def test_prose_explains_itself(rule: Rule) -> None:
+    prose = re.sub(r"```.*?```", "", rule.prose, flags=re.DOTALL)
+    assert not JARGON.search(prose), JARGON.search(prose)
+
+
+# ------------------------------------------------------------------------------------- the settings of the article
+
+
+ARTICLE = """\
+lr=2e-5
+torchrun --nnodes 1 --nproc_per_node 1 run_clm_pt_with_peft.py \\
+    --deepspeed ds.json --model_name_or_path hfl/chinese-llama-2-7b --tokenizer_name_or_path merged_tokenizer \\
+    --dataset_dir data --do_train --fp16 --torch_dtype float16 --num_train_epochs 1 --lr_scheduler_type cosine \\
+    --per_device_train_batch_size {batch} --gradient_accumulation_steps {accumulation} --block_size {block} \\
+    --learning_rate ${{lr}} --save_strategy steps --save_steps 200 --output_dir out \\
+    --lora_rank 64 --lora_alpha 128 --modules_to_save embed_tokens,lm_head{more}
+"""
+DEEPSPEED = '{"zero_optimization": {"stage": 2}, "gradient_clipping": "auto", "train_micro_batch_size_per_gpu": "auto"}'
+
+
+def _article(directory: Path, profile: str = "default") -> Report:
+    (directory / "ds.json").write_text(DEEPSPEED, "utf-8")
+    (directory / "data").mkdir()
+    (directory / "data" / "essays.txt").write_text("a few words and no more. " * 20_000, "utf-8")
+    script = directory / "run_pt.sh"
+    script.write_text(ARTICLE.format(batch=1, accumulation=1, block=64, more=""), "utf-8")
+    chosen = settings.Settings(profile="strict" if profile == "strict" else "default")
+    return lint([text.SourceText.load(script, "run_pt.sh")], chosen)
+
+
+def _by_severity(report: Report) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {"error": set(), "warning": set(), "note": set()}
+    for finding in report.findings:
+        found[finding.severity].add(finding.rule)
+    return found
+
+
+def test_article(tmp_path: Path) -> None:
+    assert _by_severity(_article(tmp_path)) == {
+        "error": set(),
+        "warning": {
+            "batch/tiny-step",
+            "context/block-too-short",
+            "data/too-small-for-pretraining",
+            "lr/too-high-for-step",
+        },
+        "note": {
+            "monitoring/checkpoints-not-compared",
+            "monitoring/no-evaluation",
+            "precision/fp16",
+            "schedule/no-warmup",
+            "stability/clipping",
+            "tokenizer/other-than-model",
+        },
+    }
+
+
+def test_article_to_the_letter(tmp_path: Path) -> None:
+    found = _by_severity(_article(tmp_path, "strict"))
+    assert found["warning"] == {
+        "batch/tiny-step",
+        "context/block-too-short",
+        "data/too-small-for-pretraining",
+        "lora/alpha-scale",
+        "lora/rank-high",
+        "lr/too-high-for-step",
+        "monitoring/checkpoints-not-compared",
+        "monitoring/no-evaluation",
+        "precision/fp16",
+        "schedule/no-warmup",
+        "stability/clipping",
+        "tokenizer/other-than-model",
+    }
+    assert not found["error"]
+
+
+def test_published_settings_on_plenty_of_data(tmp_path: Path) -> None:
+    (tmp_path / "ds.json").write_text(DEEPSPEED, "utf-8")
+    script = tmp_path / "run_pt.sh"
+    body = ARTICLE.format(batch=1, accumulation=8, block=512, more=" --warmup_ratio 0.05").replace("2e-5", "2e-4")
+    script.write_text(body, "utf-8")
+    stated = settings.state(dataset_bytes=20_000_000_000)
+    report = lint([text.SourceText.load(script, "run_pt.sh")], settings.Settings(stated=stated))
+    found = _by_severity(report)
+    assert not found["error"]
+    assert not found["warning"]
