@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from trainlint.derive.vocabulary import OPTIONS, STATUS_FACTS
+from trainlint.derive.vocabulary import STATUS_FACTS
 from trainlint.document import Origin
 from trainlint.facts import Fact, Launch
+from trainlint.findings import OPTIONS
 from trainlint.ruleset.expressions import tidy
 
 STAGES = {

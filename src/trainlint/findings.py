@@ -13,6 +13,17 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """From the worst to the mildest."""
 
 
+OPTIONS = {
+    "world_size": "--world-size",
+    "gpu_memory": "--gpu-memory or --gpu",
+    "gpu_bf16": "--gpu",
+    "dataset_bytes": "--dataset-bytes",
+    "dataset_tokens": "--tokens",
+    "datasets": "--dataset-bytes",
+}
+"""The command-line option that says a fact which no file does."""
+
+
 @dataclass(frozen=True, slots=True)
 class Related:
     """A further place that the finding speaks of."""

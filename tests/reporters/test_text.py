@@ -77,14 +77,14 @@ ds config.json:1:22: note[batch/auto] train_batch_size is decided by the trainer
 
 2 rules were not evaluated because dataset_tokens is unknown (say it with --tokens):
   schedule/too-few-steps, schedule/warmup-longer-than-run
-1 rule was not evaluated because gpu_memory is unknown (say it with --gpu-memory):
+1 rule was not evaluated because gpu_memory is unknown (say it with --gpu-memory or --gpu):
   memory/does-not-fit
 1 rule was not evaluated because world_size is unknown (say it with --world-size):
   schedule/too-few-steps
 Skipped model.yaml: not valid UTF-8: byte 0xff invalid start byte
 Internal error in lora/rank on clean.yaml: KeyError: 'r'
 
-Found 1 error, 1 warning and 2 notes in 2 of 3 files. 3 fixable (2 unsafe).
+Found 1 error, 1 warning and 2 notes in 2 of 3 files. 3 fixable (2 unsafe). 5 files were looked at.
 """
     assert text(sample()) == expected
 

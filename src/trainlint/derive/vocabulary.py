@@ -71,16 +71,6 @@ FACTS: dict[str, str] = {
     "gpu_bf16": "does the GPU compute in bf16?",
 }  # fmt: skip
 
-OPTIONS = {
-    "world_size": "--world-size",
-    "gpu_memory": "--gpu-memory or --gpu",
-    "gpu_bf16": "--gpu",
-    "dataset_bytes": "--dataset-bytes",
-    "dataset_tokens": "--tokens",
-    "datasets": "--dataset-bytes",
-}
-"""The command-line option that says a fact which no file does."""
-
 STATUS_FACTS = (
     "stage", "method", "model_name_or_path", "tokenizer_name_or_path", "model_parameters", "model_vocab_size",
     "tokenizer_vocab_size", "max_position_embeddings", "learning_rate", "lr_scheduler_type", "warmup_ratio", "warmup_steps",

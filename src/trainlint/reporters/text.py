@@ -11,25 +11,18 @@ from __future__ import annotations
 
 import unicodedata
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 
-from trainlint.findings import SEVERITIES, Finding, Fix, Related, Report
+from trainlint.findings import OPTIONS, SEVERITIES, Finding, Fix, Related, Report
 from trainlint.text import Edit, SourceText, Span, apply
 
 TAB = 4
 MOST_RELATED = 6
 MOST_CHANGED_LINES = 12
 MOST_RULES = 4
-
-OPTIONS = {
-    "world_size": "--world-size",
-    "dataset_bytes": "--dataset-bytes",
-    "dataset_tokens": "--tokens",
-    "gpu": "--gpu",
-    "gpu_memory": "--gpu-memory",
-}
-"""Facts that only the user has, and the option that says them."""
+MOST_SKIPPED = 3
 
 STYLES = {
     "error": "bold red",
@@ -203,13 +196,23 @@ def _summary(report: Report, paint: Paint, width: int) -> Iterator[list[str]]:
     ]
     yield [
         *undecided,
-        *(f"Skipped {_visible(skipped.path)}: {_one_line(skipped.reason)}" for skipped in report.skipped),
+        *_skipped(report),
         *(
             f"{paint('Internal error', 'error')} in {error.where} on {_visible(error.path)}: {_one_line(error.message)}"
             for error in report.internal_errors
         ),
     ]
     yield [_verdict(report, paint)]
+
+
+def _skipped(report: Report) -> Iterator[str]:
+    """Each file that was not linted while they are few, else how many there are of each reason."""
+    if len(report.skipped) <= MOST_SKIPPED:
+        for skipped in report.skipped:
+            yield f"Skipped {_visible(skipped.path)}: {_one_line(skipped.reason)}"
+        return
+    for reason, number in Counter(skipped.reason for skipped in report.skipped).items():
+        yield f"Skipped {_count(number, 'file')}: {_one_line(reason)}"
 
 
 def _gap(fact: str, rules: list[str]) -> str:
@@ -222,8 +225,10 @@ def _gap(fact: str, rules: list[str]) -> str:
 
 
 def _verdict(report: Report, paint: Paint) -> str:
-    total = len(report.files)
+    total = len({*report.files, *(finding.at.source.path for finding in report.findings)})
     hidden = " Notes are not shown." if report.notes_hidden else ""
+    if report.examined > total:
+        hidden += f" {report.examined:,} files were looked at."
     if not report.findings:
         text = f"No problems found in {_count(total, 'file')}." if total else "No files were checked."
         return paint(text, "good" if total and not report.internal_errors else "rule") + hidden
