@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -13,6 +14,8 @@ from trainlint.facts import Argument, ArgumentIssue, Arguments
 from trainlint.readers.scalars import plain
 from trainlint.text import Location
 
+TEMPLATE = re.compile(r"\$\{[^}]*\}|\{\{.*?\}\}")
+"""`${NAME}` and `{{ name }}`: another program puts the value there before the trainer sees it."""
 Loader = Literal["pyyaml", "omegaconf", "json"]
 Convert = Callable[[Edition, Any], Any]
 
@@ -48,6 +51,9 @@ def read_entry(
     key, at = document.at(entry.key.span), document.at(entry.value.span)
     value = plain(entry.value, loader)
     origin = Origin("literal", f"{name}: {shown(entry.value, at)}", at)
+    if entry.value.kind == "scalar" and TEMPLATE.search(entry.value.text):
+        arguments.given[name] = Argument(name, None, origin, key, at, unknown=f"{at.text} is filled in later")
+        return
     if name not in schema:
         # a key without a value (`debug:`) asks for nothing
         issue = unknown_argument(name, key, schema, closed) if value is not None else None

@@ -12,7 +12,9 @@ from trainlint.text import Edit, Location
 
 
 def problems(rule: Rule, document: Document, launches: list[Launch]) -> Iterator[Finding]:
-    """The problems of the rule's own id."""
+    """The problems of the rule's own id; with the limit `runs_only`, only of files that describe a run."""
+    if rule.limits.get("runs_only") and not launches:
+        return
     for problem in document.problems:
         if problem.kind != rule.id:
             continue
