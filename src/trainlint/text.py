@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-MAX_BYTES = 4_000_000
+MAX_BYTES = 1_000_000
 """A training configuration is small; a larger file is a log or a data set that was passed by mistake."""
 
 
