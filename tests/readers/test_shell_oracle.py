@@ -81,6 +81,8 @@ IDIOMS = [
     "launch a > out.txt b 2>&1 c < /dev/null d &> log\nwait",
     "read -r -d '' CMD <<EOF\nlaunch --a 1 \\\n  --b $((1+1))\nEOF\n$CMD; eval $CMD",
     "x=1; launch 学习率 \"🚀$x\" --名=值; y=é${x}é; launch $y",
+    "a=1 b='2 3' L=(p 'q r')\nif [[ $a == 2 ]]; then c=1 d=2\nelse c=3 d=4\nfi\nlaunch $c $d",
+    "if true; then c=1 d=$(echo 2)\n  [[ $c = 1 ]] && launch $c $d; fi",
     "launch a; exit; launch b",
     "time launch a; nohup launch b; exec launch c",
     "if false; then launch a; fi; x=1; while false; do x=2; done; launch done",
@@ -158,7 +160,7 @@ def statements(draw: st.DrawFn, depth: int = 0) -> str:
     if kind == "assign":
         return f"{draw(st.sampled_from(['', 'export ', 'declare ']))}{name}={draw(TEXT.map(_quoted))}"
     if kind == "append":
-        return f"{name}+={draw(st.sampled_from(['x', '$b', '1']))}"
+        return name + "+=" + draw(st.sampled_from(["x", "'y z'", "1"]))
     if kind == "array":
         if depth:  # nothing that grows with every round of a loop
             return "L+=(x '')"
@@ -185,7 +187,7 @@ def statements(draw: st.DrawFn, depth: int = 0) -> str:
     if kind == "and":
         return f'[ -n "${name}" ] && {draw(statements(depth + 1))}'
     if kind == "for":
-        return f"for {name} in x1 \"${name}\" {{u,v}}; do\n{draw(statements(depth + 1))}\ndone"
+        return f'for {name} in x1 "${name}" {{u,v}}; do\n{draw(statements(depth + 1))}\ndone'
     arguments = draw(st.lists(words(), max_size=4))
     join = draw(st.sampled_from([" ", " \\\n  "]))
     prefix = f"V={draw(TEXT.map(_quoted))} " if kind == "prefix" else ""

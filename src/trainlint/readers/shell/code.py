@@ -34,10 +34,15 @@ _MENDED = re.compile(
 
 _NEIGHBOURS = re.compile(
     r"(?<![\w$])(?P<first>[A-Za-z_]\w*\+?=(?:[^\s;&|()<>'\"`\\]|\"[^\"\n]*\"|'[^'\n]*'|\$\([^()\n]*\))*)"
-    r"(?P<blanks>[ \t]+)(?=[A-Za-z_]\w*\+?=)",
+    r"(?P<blanks>[ \t]+)(?=[A-Za-z_]\w*\+?=(?P<array>\()?)",
     re.ASCII,
 )
 """After two assignments on a line, the grammar takes the `else` or `[[` below for the command they belong to."""
+
+
+def _separate(match: re.Match[str]) -> str:
+    blanks = len(match["blanks"])
+    return match["first"] + (";".ljust(blanks) if match["array"] else "." * blanks)
 
 
 def _mend(match: re.Match[str]) -> str:
@@ -111,7 +116,7 @@ class Code:
 
     @cached_property
     def _mended(self) -> bytes:
-        text = _NEIGHBOURS.sub(lambda match: match["first"] + "." * len(match["blanks"]), self.text)
+        text = _NEIGHBOURS.sub(_separate, self.text)
         return _MENDED.sub(_mend, text).encode("utf-8", "surrogatepass")
 
     @cached_property
