@@ -13,6 +13,8 @@ from trainlint import settings, text
 from trainlint.findings import SEVERITIES, Finding, Report
 from trainlint.linter import lint
 from trainlint.ruleset import catalogue
+from trainlint.ruleset.expressions import Expression
+from trainlint.ruleset.file import Case as RuleCase
 from trainlint.ruleset.file import Example, Rule
 
 RULES = catalogue()
@@ -260,3 +262,34 @@ def test_published_settings_on_plenty_of_data(tmp_path: Path) -> None:
     found = _by_severity(report)
     assert not found["error"]
     assert not found["warning"]
+
+
+PARTS = {
+    "tokens_per_step": {
+        "per_device_train_batch_size", "gradient_accumulation_steps", "world_size", "sequence_length",
+    },
+    "tokens_per_device_step": {"per_device_train_batch_size", "gradient_accumulation_steps", "sequence_length"},
+    "lora_scale": {"lora_alpha", "lora_rank"},
+    "base_kind": {"model_name_or_path"},
+}  # fmt: skip
+"""Facts that are known wherever one derived from them is."""
+
+
+def _reads(rule: Rule, case: RuleCase, expression: Expression) -> set[str]:
+    """The names behind an expression, those of its let included."""
+    names = set(expression.names)
+    for name in expression.names & set(case.let):
+        names |= _reads(rule, case, case.let[name])
+    return names - set(rule.limits) - set(case.let) | {f"{base}.{name}" for base, name in expression.attributes}
+
+
+@every_rule
+def test_messages_name_only_what_decided(rule: Rule) -> None:
+    """A fact that did not decide may be unknown, and a message with a hole is worse than a short one."""
+    for case in rule.cases:
+        decided = _reads(rule, case, case.when) | set(rule.applies)
+        templates = (case.message, case.advice, *case.fix.values())
+        for hole in (expression for template in templates for expression in template.expressions):
+            decided |= {part for name in decided for part in PARTS.get(name, ())}
+            said = {name for name in _reads(rule, case, hole) if not name.startswith("key.")}
+            assert said <= decided, (case.message.source, said - decided)

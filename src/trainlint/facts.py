@@ -6,6 +6,7 @@ and remembers what was read: the origin of a derived fact is what its derivation
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -15,6 +16,13 @@ from trainlint.findings import Confidence
 from trainlint.text import Location
 
 Status = Literal["known", "default", "one-of", "unknown"]
+
+
+PLACEHOLDER = re.compile(
+    r"^/?(path|your|to)(/|_)(to|your|path|model|data|hf|dir)|path[/_]to[/_]|^<[^>]*>$|your[-_](model|data|path|dataset|output|project)"
+    r"|^/?PATH|^x{3,}$|^(YOUR|your)_",
+)
+"""A value that a template leaves to be filled in. Nothing can be told from it."""
 
 
 class Unknown(Exception):
@@ -156,6 +164,10 @@ class Run:
         if argument is not None:
             if argument.unknown is not None:
                 return _unknown(name, Unknown(argument.unknown, name), origin=argument.origin)
+            if isinstance(argument.value, str) and PLACEHOLDER.search(argument.value):
+                return _unknown(
+                    name, Unknown(f"{argument.value} is still to be filled in", name), origin=argument.origin
+                )
             return Fact(name, argument.value, "known", argument.origin)
         if self.arguments.open is not None:
             return _unknown(name, Unknown(self.arguments.open, name))

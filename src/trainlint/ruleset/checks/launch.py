@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from trainlint.document import Document
-from trainlint.facts import Launch
+from trainlint.facts import PLACEHOLDER, Launch
 from trainlint.findings import Finding, Related
 from trainlint.ruleset.checks.document import problems
 from trainlint.ruleset.file import Rule
-
-PLACEHOLDER = re.compile(
-    r"^/?(path|your|to)(/|_)(to|your|path|model|data|hf|dir)|path[/_]to[/_]|^<[^>]*>$|your[-_](model|data|path|dataset|output|project)"
-    r"|^/?PATH|^x{3,}$|^(YOUR|your)_",
-)
+from trainlint.text import Location
 
 
 def placeholders(rule: Rule, document: Document, launches: list[Launch]) -> Iterator[Finding]:
     """One note for a file: the values that are still those of a template. A template of a whole file is its own note."""
-    yield from problems(rule, document, launches)
-    found = {problem.at.text: problem.at for problem in document.problems if problem.kind == rule.id}
+    for finding in problems(rule, document, launches):
+        yield finding
+        return
+    found: dict[str, Location] = {}
     for launch in launches:
         for argument in launch.first.arguments.given.values():
             value = argument.value
