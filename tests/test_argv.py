@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from trainlint import readers
 from trainlint.dialects import argv
 from trainlint.dialects.tables import Schema, Spec, _edition
@@ -49,7 +50,9 @@ class OwnSchema(Schema):
     def __init__(self) -> None:
         super().__init__()
         self.__dict__["_specs"] = {
-            name: Spec(name, "own", ("1.0",), (_edition({"from": "1.0", "to": "1.0", "type": kind, **self._choices(name)}),))
+            name: Spec(
+                name, "own", ("1.0",), (_edition({"from": "1.0", "to": "1.0", "type": kind, **self._choices(name)}),)
+            )
             for name, kind in TYPES.items()
         }
 

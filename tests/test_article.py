@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from trainlint.findings import Finding, Report
 from trainlint.linter import lint
 from trainlint.settings import Settings, state

@@ -17,7 +17,11 @@ CLEAN = {"NO_COLOR": "1", "COLUMNS": "100"}
 
 
 def trainlint(
-    *arguments: str, stdin: str | bytes = "", cwd: Path | None = None, entry: str = "main", env: dict[str, str] | None = None
+    *arguments: str,
+    stdin: str | bytes = "",
+    cwd: Path | None = None,
+    entry: str = "main",
+    env: dict[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     code = f"import sys; from trainlint.cli import {entry}; sys.argv[0] = 'trainlint'; {entry}()"
     data = stdin.encode() if isinstance(stdin, str) else stdin

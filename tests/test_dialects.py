@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from helpers_runs import facts, launches
 
 CLA = "torchrun --nproc_per_node 2 run_clm_{}_with_peft.py {}"
@@ -26,7 +27,8 @@ torchrun --nnodes 1 --nproc_per_node 2 run_clm_pt_with_peft.py \\
     expected = {
         "stage": "pt", "method": "lora", "learning_rate": 2e-4, "effective_batch_size": 16, "tokens_per_step": 8192,
         "sequence_length": 512, "lora_rank": 64, "lora_alpha": 128.0, "lora_dropout": 0.1, "target_modules": ["q_proj", "v_proj"],
-        "modules_to_save": ["embed_tokens", "lm_head"], "trains_embeddings": True, "mixed_precision": "fp16", "max_grad_norm": 1.0,
+        "modules_to_save": ["embed_tokens", "lm_head"], "trains_embeddings": True, "mixed_precision": "fp16",
+        "max_grad_norm": 1.0,
         "eval_strategy": "no", "eval_data": "yes", "save_steps": 200, "world_size": 2, "warmup_ratio": 0.05, "packing": True,
         "model_parameters": 7_000_000_000, "zero_stage": 0, "quantization_bits": None, "num_train_epochs": 3.0, "max_steps": None,
     }  # fmt: skip
@@ -41,7 +43,11 @@ torchrun --nnodes 1 --nproc_per_node 2 run_clm_pt_with_peft.py \\
         ("sft", "", {"sequence_length": 1024}),
         ("pt", "--block_size 64 --full_finetuning True", {"method": "full", "lora_rank": None, "target_modules": []}),
         ("pt", "--block_size 64 --load_in_kbits 4", {"method": "qlora", "quantization_bits": 4}),
-        ("pt", "--do_eval --eval_strategy steps --eval_steps 50", {"eval_strategy": "steps", "eval_steps": 50, "eval_data": "yes"}),
+        (
+            "pt",
+            "--do_eval --eval_strategy steps --eval_steps 50",
+            {"eval_strategy": "steps", "eval_steps": 50, "eval_data": "yes"},
+        ),
         ("pt", "--evaluation_strategy epoch", {"eval_strategy": "epoch", "eval_steps": None}),
         ("pt", "--max_grad_norm 0", {"max_grad_norm": 0.0}),
         ("pt", "--max_steps 100 --warmup_steps 10", {"total_steps": 100, "warmup_steps": 10}),
@@ -71,8 +77,12 @@ def test_continuing_an_adapter_leaves_its_settings_unknown() -> None:
         ({}, None, "deepspeed-default"),
     ],
 )
-def test_under_deepspeed_its_file_decides_the_clipping(tmp_path: Path, config: dict[str, Any], clip: float | None, by: str) -> None:
-    (tmp_path / "ds.json").write_text(json.dumps({"zero_optimization": {"stage": 2}, "bf16": {"enabled": True}, **config}))
+def test_under_deepspeed_its_file_decides_the_clipping(
+    tmp_path: Path, config: dict[str, Any], clip: float | None, by: str
+) -> None:
+    (tmp_path / "ds.json").write_text(
+        json.dumps({"zero_optimization": {"stage": 2}, "bf16": {"enabled": True}, **config})
+    )
     run = facts(CLA.format("pt", "--deepspeed ds.json --max_grad_norm 0.5"), folder=tmp_path)
     assert run["clipping_set_by"] == by
     assert (run["zero_stage"], run["mixed_precision"]) == (2, "bf16")
@@ -133,7 +143,9 @@ def test_llama_factory_data_sets_are_found_by_their_registry(tmp_path: Path) -> 
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "dataset_info.json").write_text('{"alpaca_en": {"file_name": "alpaca.json"}}')
     (tmp_path / "data" / "alpaca.json").write_text(json.dumps([{"instruction": "a", "output": "b"}] * 40))
-    run = facts(LLAMA_FACTORY.replace("val_size", "max_samples: 30\nval_size"), "train.yaml", folder=tmp_path, world_size=1)
+    run = facts(
+        LLAMA_FACTORY.replace("val_size", "max_samples: 30\nval_size"), "train.yaml", folder=tmp_path, world_size=1
+    )
     assert run["datasets"] == ["data/alpaca.json"]
     assert run["dataset_examples"] == 30
     assert run["total_steps"] == 12  # ceil(30 / 2) batches, four of which make a step, three times
@@ -151,7 +163,9 @@ def test_llamafactory_cli_reads_the_file_with_its_overrides(tmp_path: Path) -> N
 
 
 def test_llamafactory_cli_with_flags() -> None:
-    run = facts("CUDA_VISIBLE_DEVICES=0 llamafactory-cli train --stage pt --finetuning_type full --cutoff_len 512 --dataset wiki")
+    run = facts(
+        "CUDA_VISIBLE_DEVICES=0 llamafactory-cli train --stage pt --finetuning_type full --cutoff_len 512 --dataset wiki"
+    )
     assert (run["stage"], run["method"], run["world_size"], run["sequence_length"]) == ("pt", "full", 1, 512)
 
 
@@ -253,7 +267,9 @@ def test_trl_commands(command: str, stage: str) -> None:
 
 
 def test_trainer_script_with_its_own_arguments_is_read_openly() -> None:
-    run = facts("torchrun --nproc_per_node 8 finetune.py --learning_rate 1e-5 --num_train_epochs 3 --data_path x.json --my_own 3 --bf16")
+    run = facts(
+        "torchrun --nproc_per_node 8 finetune.py --learning_rate 1e-5 --num_train_epochs 3 --data_path x.json --my_own 3 --bf16"
+    )
     assert run.launch.first.dialect == "hf-trainer"
     assert not run.launch.first.arguments.issues
     assert run["stage"] == "sft"
@@ -263,14 +279,24 @@ def test_trainer_script_with_its_own_arguments_is_read_openly() -> None:
 
 
 def test_arguments_in_json_are_read_as_they_are_typed() -> None:
-    text = json.dumps({"per_device_train_batch_size": 4, "learning_rate": "1e-4", "num_train_epochs": 3, "output_dir": "o"})
+    text = json.dumps(
+        {"per_device_train_batch_size": 4, "learning_rate": "1e-4", "num_train_epochs": 3, "output_dir": "o"}
+    )
     (launch,) = launches(text, "args.json")
     (issue,) = launch.first.arguments.issues
     assert (issue.kind, issue.at.text, issue.certain) == ("type", '"1e-4"', True)
 
 
 def test_the_scripts_own_json_is_read_by_its_dialect() -> None:
-    text = json.dumps({"learning_rate": 2e-5, "block_size": 64, "lora_rank": 64, "trainable": "q_proj", "per_device_train_batch_size": 1})
+    text = json.dumps(
+        {
+            "learning_rate": 2e-5,
+            "block_size": 64,
+            "lora_rank": 64,
+            "trainable": "q_proj",
+            "per_device_train_batch_size": 1,
+        }
+    )
     run = facts(text, "args.json")
     assert run.launch.first.dialect == "chinese-llama-alpaca"
     assert run["sequence_length"] == 64
@@ -282,7 +308,10 @@ def test_the_scripts_own_json_is_read_by_its_dialect() -> None:
         ("a: 1\nb: 2\n", "values.yaml"),
         ('{"name": "x", "version": "1"}', "package.json"),
         ("version: 3\nservices:\n  web:\n    image: x\n", "compose.yaml"),
-        ("model:\n  _component_: torchtune.models.llama3\nbatch_size: 2\noutput_dir: x\nseed: 1\noptim: a\n", "tune.yaml"),
+        (
+            "model:\n  _component_: torchtune.models.llama3\nbatch_size: 2\noutput_dir: x\nseed: 1\noptim: a\n",
+            "tune.yaml",
+        ),
         ("echo hello\nls -la\npython setup.py install\n", "run.sh"),
         ("pip install torch\npython -m http.server\n", "x.sh"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from trainlint import readers
 from trainlint.dialects.launchers import Started, start
 from trainlint.text import SourceText

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+
 from trainlint.cli import cli
 
 ROOT = Path(__file__).parents[1]
@@ -51,7 +52,9 @@ def test_the_rule_in_the_documentation_is_a_rule_that_does_what_it_says() -> Non
     from helpers_runs import findings
     from trainlint.ruleset.file import parse
 
-    page = re.search(r"^````markdown\n(.*?)^````", (ROOT / "docs" / "rules.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    page = re.search(
+        r"^````markdown\n(.*?)^````", (ROOT / "docs" / "rules.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
     assert page is not None
     rule = parse(page[1], "house/seed")
     bad, good = rule.examples

@@ -1,15 +1,17 @@
 """Draw the README's picture: the terminal report of the article's example, as SVG.
 
-    python tools/picture.py            # writes docs/report.svg
+python tools/picture.py            # writes docs/report.svg
 """
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
+
 from trainlint.linter import lint
 from trainlint.reporters import render
 from trainlint.settings import Settings
@@ -25,7 +27,7 @@ def main() -> None:
     path = COMMAND.split()[-1]
     report = lint([SourceText.load(Path(path))], Settings())
     report.findings = [finding for finding in report.findings if finding.severity == "warning"]
-    console = Console(record=True, width=WIDTH, file=Path(os.devnull).open("w"), force_terminal=True)
+    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     console.print(Text.assemble(("$ ", "bold green"), (COMMAND, "bold")))
     console.print(Text.from_ansi(render("text", report, color=True, width=WIDTH)))
     console.save_svg(str(ROOT / "docs" / "report.svg"), title="trainlint", unique_id="trainlint")
