@@ -7,11 +7,15 @@ measured run lies at or above it.
 
 from __future__ import annotations
 
+import re
+
 from trainlint.facts import Unknown, View
 
 WEIGHTS, GRADIENTS, OPTIMIZER, PURE_OPTIMIZER = 2.0, 2.0, 12.0, 4.0
 FROZEN = {"lora": 2.0, "qlora": 0.6}
 GIB = 2**30
+PACKED = re.compile(r"awq|gptq|gguf|int[48]|[48][-_]?bit|fp[48]|nf4|gpt-oss", re.IGNORECASE)
+"""Names of checkpoints that hold their weights in 8 bits or fewer."""
 
 
 def fp32_copy(r: View) -> bool:
@@ -19,16 +23,24 @@ def fp32_copy(r: View) -> bool:
     return bool(r.deepspeed) or r.torch_dtype == "float32"
 
 
+def spread_by(r: View) -> str | None:
+    return None
+
+
 def memory_lower_bound(r: View) -> float:
     """GiB per GPU. Whatever is not known to stay on the GPU is taken as absent, so that the bound holds."""
     parameters = r.model_parameters
-    if r.fsdp:
-        raise Unknown("FSDP may shard or offload everything", "memory_lower_bound")
+    spread = "FSDP" if r.fsdp else r.spread_by
+    if spread:
+        raise Unknown(f"{spread} may shard or offload everything", "memory_lower_bound")
+    if PACKED.search(str(r.model_name_or_path)):
+        raise Unknown(f"{r.model_name_or_path} is stored with fewer bits, by its name", "memory_lower_bound")
     offload, stage, shards = r.offload, r.zero_stage, 1
     if stage:
         shards = r.world_size
     if r.method in FROZEN:
-        held = FROZEN[r.method] if offload != "parameters" else 0.0
+        packed = r.method == "qlora" or r.quantization_bits is not None
+        held = 0.0 if offload == "parameters" else FROZEN["qlora" if packed else "lora"]
         return float(parameters * held / (shards if stage == 3 else 1) / GIB)
     if r.method != "full":
         raise Unknown(f"what {r.method} keeps in memory is not known", "memory_lower_bound")

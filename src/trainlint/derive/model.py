@@ -9,8 +9,9 @@ from typing import Any
 
 from trainlint.facts import Unknown, View
 
-SIZE = re.compile(r"(?<![a-z0-9.])(\d+(?:[.p]\d+)?)\s?([bm])(?![a-z0-9])", re.IGNORECASE)
+SIZE = re.compile(r"(?<![a-z0-9.])(?<!\d_)(\d+(?:[.p]\d+)?)\s?([bm])(?![a-z0-9])", re.IGNORECASE)
 MIXTURE = re.compile(r"\d+x\d", re.IGNORECASE)
+ACTIVE = re.compile(r"-A(\d+(?:\.\d+)?)B(?![a-z0-9])", re.IGNORECASE)
 CHAT = re.compile(r"(^|[-_./])(chat|instruct|it|sft|rlhf|dpo|assistant)($|[-_.\d])", re.IGNORECASE)
 EMBEDDINGS = ("embed_tokens", "lm_head", "wte", "embed_in", "embed_out", "word_embeddings", "output_layer")
 
@@ -73,6 +74,12 @@ def model_parameters(r: View) -> int:
     r.assume("the size is read off the model's name")
     number, unit = sizes[0]
     return int(float(number.replace("p", ".").replace("P", ".")) * (1e9 if unit in "bB" else 1e6))
+
+
+def active_parameters(r: View) -> int:
+    """The name of a mixture of experts states it after the whole size (`30B-A3B`)."""
+    active = ACTIVE.search(str(r.model_name_or_path))
+    return int(float(active[1]) * 1e9) if active is not None else int(r.model_parameters)
 
 
 def base_kind(r: View) -> str:

@@ -31,6 +31,8 @@ def _stage(r: View) -> str:
         return str(kind)
     if r.given("reward_model") and r.arg("reward_model"):
         return "rm"
+    if r.given("process_reward_model") and r.arg("process_reward_model"):
+        return "rm"
     if r.given("pretraining_dataset") and r.arg("pretraining_dataset"):
         return "pt"
     kinds = {entry.get("type") for entry in _entries(r, "datasets")}
@@ -132,6 +134,18 @@ def _max_grad_norm(r: View) -> float:
     return hf_trainer.max_grad_norm(r, _or("max_grad_norm", TRAINER_CLIP))
 
 
+def _fsdp(r: View) -> Any:
+    """From version 2 on `fsdp_config` alone switches it on."""
+    return r.arg("fsdp") or r.arg("fsdp_config") or None
+
+
+def _spread_by(r: View) -> str | None:
+    for name in ("tensor_parallel_size", "expert_parallel_size"):
+        if r.given(name) and (r.arg(name) or 1) > 1:
+            return name
+    return "layer_offloading" if r.given("layer_offloading") and r.arg("layer_offloading") else None
+
+
 FACTS: dict[str, Derivation] = {
     **hf_trainer.FACTS,
     "stage": _stage,
@@ -167,6 +181,8 @@ FACTS: dict[str, Derivation] = {
     "gradient_checkpointing": lambda r: bool(r.arg("gradient_checkpointing")),
     "seed": _or("seed", 42),
     "output_dir": arg("output_dir"),
+    "fsdp": _fsdp,
+    "spread_by": _spread_by,
 }  # fmt: skip
 KEYS = {
     "model_name_or_path": "base_model",

@@ -19,6 +19,10 @@ SCHEMA = Schema(*(f"llama_factory:{section}" for section in SECTIONS), overrides
 OWN_KEYS = {"finetuning_type", "stage", "template", "cutoff_len", "lora_target", "dataset_dir", "val_size"}
 MEGATRON_KEYS = {"tensor_model_parallel_size", "pipeline_model_parallel_size", "expert_model_parallel_size"}
 """With USE_MCA or USE_MEGATRON_BRIDGE further arguments join, which the tables do not hold."""
+OTHER_OPTIMIZERS = {
+    "use_galore": "galore", "use_apollo": "apollo", "use_badam": "block-wise", "use_muon": "muon",
+    "use_adam_mini": "adam_mini",
+}  # fmt: skip
 COMMANDS = ("llamafactory-cli", "lmf")
 
 
@@ -72,6 +76,20 @@ def _eval_data(r: View) -> str:
     return "yes" if r.arg("eval_dataset") or r.arg("val_size") else "no"
 
 
+def _optim(r: View) -> str:
+    """These keep Adam's name in `optim` and are others: their states are smaller and their learning rates their own."""
+    for name, called in OTHER_OPTIMIZERS.items():
+        if r.arg(name):
+            return called
+    return str(r.arg("optim"))
+
+
+def _spread_by(r: View) -> str | None:
+    if r.arg("use_kt"):
+        return "KTransformers"
+    return "Megatron" if any(r.given(name) for name in MEGATRON_KEYS) else None
+
+
 FACTS: dict[str, Derivation] = {
     **hf_trainer.FACTS,
     "stage": _stage,
@@ -92,6 +110,8 @@ FACTS: dict[str, Derivation] = {
     "torch_dtype": lambda r: "auto",
     "fp32_copy": lambda r: bool(r.deepspeed) or not r.arg("pure_bf16"),
     "max_samples": arg("max_samples"),
+    "optim": _optim,
+    "spread_by": _spread_by,
 }
 KEYS = {
     "sequence_length": "cutoff_len",
