@@ -32,6 +32,7 @@ _MENDED = re.compile(
 )
 
 
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _NEIGHBOURS = re.compile(
     r"(?<![\w$])(?P<first>[A-Za-z_]\w*\+?=(?:[^\s;&|()<>'\"`\\]|\"[^\"\n]*\"|'[^'\n]*'|\$\([^()\n]*\))*)"
     r"(?P<blanks>[ \t]+)(?=[A-Za-z_]\w*\+?=(?P<array>\()?)",
@@ -64,8 +65,9 @@ def _parser() -> Parser:
 class Code:
     """Shell text: a whole file, or the text that `eval` gets.
 
-    The tree is made of a copy of equal length in which the known gaps of the grammar are papered over, so its nodes only
-    say where statements are. Words are read from the text itself.
+    The tree is made of an ASCII copy of equal length in which the known gaps of the grammar are papered over: one byte for
+    each code point, so that the offsets of the nodes are ours. The tree only says where statements are; words are read from
+    the text itself.
     """
 
     def __init__(self, source: SourceText, text: str, parts: Value | None = None) -> None:
@@ -116,30 +118,19 @@ class Code:
 
     @cached_property
     def _mended(self) -> bytes:
-        text = _NEIGHBOURS.sub(_separate, self.text)
-        return _MENDED.sub(_mend, text).encode("utf-8", "surrogatepass")
+        # Others are ordinary characters to the shell, and the grammar's scanner crashes on some of them
+        text = _MENDED.sub(_mend, _NEIGHBOURS.sub(_separate, self.text))
+        return _NOT_ASCII.sub(".", text).encode("ascii")
 
     @cached_property
     def tree(self) -> Tree:
         return _parser().parse(self._mended)
 
-    @cached_property
-    def _byte_starts(self) -> list[int] | None:
-        """The byte where each code point starts, or None where all are one byte long."""
-        data = self._mended
-        if len(data) == len(self.text):
-            return None
-        return [i for i, byte in enumerate(data) if byte & 0xC0 != 0x80]
-
-    def offset(self, byte: int) -> int:
-        starts = self._byte_starts
-        return byte if starts is None else bisect_right(starts, byte - 1) if byte else 0
-
     def start(self, node: Node) -> int:
-        return self.offset(node.start_byte)
+        return node.start_byte
 
     def end(self, node: Node) -> int:
-        return self.offset(node.end_byte)
+        return node.end_byte
 
     def of(self, node: Node) -> str:
         return self.text[self.start(node) : self.end(node)]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Literal
 
 from trainlint.document import Origin, Part, Word
+from trainlint.readers.shell import operators
 from trainlint.readers.shell.arithmetic import Arithmetic as Evaluator
 from trainlint.readers.shell.arithmetic import Undetermined
 from trainlint.readers.shell.braces import alternatives
@@ -24,7 +25,7 @@ from trainlint.readers.shell.lexer import (
     Text,
     Unfilled,
 )
-from trainlint.readers.shell.state import State, Variable, bounded, computed, reason_of, text_of, wrapped
+from trainlint.readers.shell.state import State, Variable, bounded, computed, reason_of, short, text_of, wrapped
 from trainlint.text import Span
 
 _CHANGING = {
@@ -42,7 +43,6 @@ _CHANGING = {
     "BASH_SOURCE": "BASH_SOURCE is the name that the script is called by",
 }
 _RUN = re.compile(r"[ \t\n]+|[^ \t\n]+")
-_LONGEST_PATTERN_TEXT = 5_000
 
 Pure = Callable[["Expander", Substitution], "str | None"]
 
@@ -172,7 +172,7 @@ class Expander:
             case Substitution():
                 return [Word(self._substitution(piece), span)]
             case _:
-                text = self._source(piece)
+                text = self.source(piece)
                 return [Word((self._unknown(piece, f"the placeholder {text} is not filled in"),), span)]
 
     def _text(self, piece: Text) -> Value:
@@ -181,20 +181,20 @@ class Expander:
         if piece.decoded is None:
             return self.code.parts(piece.start, piece.end)
         at = self.code.at(piece.start, piece.end)
-        return (Part(piece.decoded, Origin("computed", self._source(piece), at)),)
+        return (Part(piece.decoded, Origin("computed", self.source(piece), at)),)
 
     def _substitution(self, piece: Substitution) -> Value:
-        source = self._source(piece)
+        source = self.source(piece)
         if re.fullmatch(r"\s*(#[^\n]*\s*)*", self.code.text[slice(*piece.inner)]):
             return ()
         text = None if piece.process else self._pure(self, piece)
         if text is None:
             what = "file" if piece.process else "output"
-            return (self._unknown(piece, f"the {what} of {_short(source)} is only known when the script runs"),)
+            return (self._unknown(piece, f"the {what} of {short(source)} is only known when the script runs"),)
         return (Part(text.rstrip("\n"), Origin("computed", source, self.code.at(piece.start, piece.end))),)
 
     def _arithmetic(self, piece: Arithmetic) -> Part:
-        origin = Origin("computed", self._source(piece), self.code.at(piece.start, piece.end))
+        origin = Origin("computed", self.source(piece), self.code.at(piece.start, piece.end))
         sources: list[Part] = []
         try:
             value = self.arithmetic(piece.inner, sources)
@@ -243,12 +243,12 @@ class Expander:
     def _parameter(self, piece: Parameter) -> list[Word]:
         span = self._span(piece.start, piece.end)
         if piece.operator == "bad" or piece.operator == "@":
-            return [Word((self._unknown(piece, f"{_short(self._source(piece))} is not interpreted"),), span)]
+            return [Word((self._unknown(piece, f"{short(self.source(piece))} is not interpreted"),), span)]
         if piece.prefix == "!":
             target = self._lookup(replace(piece, prefix="", operator=""))
             text = text_of(target[0].parts) if target and len(target) == 1 else None
             if text is None or not re.fullmatch(r"[A-Za-z_]\w*", text, re.ASCII) or piece.subscript:
-                return [Word((self._unknown(piece, f"{_short(self._source(piece))} is not interpreted"),), span)]
+                return [Word((self._unknown(piece, f"{short(self.source(piece))} is not interpreted"),), span)]
             piece = replace(piece, prefix="", name=text)
         found = self._lookup(piece)
         if piece.prefix == "#":
@@ -317,7 +317,7 @@ class Expander:
         except Undetermined as error:
             return [Word((self._unknown(piece, error.reason),), span)]
         if any(word.several for _, word in elements):
-            return [Word((self._unknown(piece, f"which element {_short(self._source(piece))} is"),), span)]
+            return [Word((self._unknown(piece, f"which element {short(self.source(piece))} is"),), span)]
         if isinstance(key, int) and key < 0:
             key += max((k for k, _ in elements if isinstance(k, int)), default=-1) + 1
         return next(([word] for k, word in elements if k == key), None)
@@ -329,7 +329,7 @@ class Expander:
         return words or None
 
     def _seen(self, piece: Parameter, word: Word) -> Word:
-        origin = Origin("expansion", self._source(piece), self.code.at(piece.start, piece.end))
+        origin = Origin("expansion", self.source(piece), self.code.at(piece.start, piece.end))
         parts = tuple(
             part if part.text is None and part.origin.at == origin.at else wrapped(part, origin) for part in word.parts
         )
@@ -373,7 +373,7 @@ class Expander:
         """The word of `${x:-word}`, whose own quotes count where the expansion is not quoted."""
         start, end = piece.argument
         span, at = self._span(piece.start, piece.end), self.code.at(piece.start, piece.end)
-        expansion = Origin("expansion", self._source(piece), at)
+        expansion = Origin("expansion", self.source(piece), at)
         default = Origin("default-value", self.code.text[start:end], self.code.at(start, end))
         pieces, _ = self.lexer.pieces(start, end, "string" if piece.quoted else "argument")
         value: list[Part] = []
@@ -389,7 +389,7 @@ class Expander:
             self.state.set(piece.name, Variable(bounded(tuple(value))))
 
     def _length(self, piece: Parameter, found: list[Word] | None) -> Part:
-        origin = Origin("computed", self._source(piece), self.code.at(piece.start, piece.end))
+        origin = Origin("computed", self.source(piece), self.code.at(piece.start, piece.end))
         words = found or []
         if self._all(piece):
             if any(word.several for word in words):
@@ -401,7 +401,7 @@ class Expander:
 
     def _elements_slice(self, piece: Parameter, found: list[Word]) -> list[Word]:
         try:
-            start, length = self._slice_bounds(piece)
+            start, length = operators.slice_bounds(self, piece)
         except Undetermined as error:
             return [Word((self._unknown(piece, error.reason),), found[0].span, several=True)]
         if any(word.several for word in found):
@@ -409,97 +409,21 @@ class Expander:
         start = max(start + len(found), 0) if start < 0 else start
         return [self._seen(piece, word) for word in found[start : None if length is None else start + length]]
 
-    def _slice_bounds(self, piece: Parameter) -> tuple[int, int | None]:
-        start, end = piece.argument
-        colon = self.code.text.find(":", start, end)
-        if "?" in self.code.text[start:end]:
-            raise Undetermined(f"{_short(self._source(piece))} is not interpreted")
-        if colon < 0:
-            return self.arithmetic((start, end)), None
-        return self.arithmetic((start, colon)), self.arithmetic((colon + 1, end))
-
     def _operated(self, piece: Parameter, word: Word) -> Word:
         text = text_of(word.parts)
         if text is None:
             return Word((self._unknown(piece, reason_of(word.parts)),), word.span, word.several)
-        origin = Origin("computed", self._source(piece), self.code.at(piece.start, piece.end))
+        origin = Origin("computed", self.source(piece), self.code.at(piece.start, piece.end))
         try:
-            changed = self._apply(piece, text)
+            changed = operators.apply(self, piece, text)
         except (Undetermined, Undecidable) as error:
-            reason = getattr(error, "reason", f"{_short(self._source(piece))} is not interpreted")
+            reason = getattr(error, "reason", f"{short(self.source(piece))} is not interpreted")
             return Word((self._unknown(piece, reason),), word.span)
         return Word((computed(changed, origin, word.parts),), word.span)
 
-    def _apply(self, piece: Parameter, text: str) -> str:
-        operator, (start, end) = piece.operator, piece.argument
-        if len(text) > _LONGEST_PATTERN_TEXT:
-            raise Undecidable
-        if operator == ":":
-            first, length = self._slice_bounds(piece)
-            first = len(text) + first if first < 0 else first
-            if first < 0:
-                return ""
-            last = len(text) if length is None else len(text) + length if length < 0 else first + length
-            return text[first:last]
-        if operator in ("^", "^^", ",", ",,"):
-            if start != end:
-                raise Undecidable
-            convert = str.upper if operator[0] == "^" else str.lower
-            return convert(text) if len(operator) == 2 else convert(text[:1]) + text[1:]
-        if operator[0] == "/":
-            return self._replaced(piece, text)
-        pattern = self.pattern(self.lexer.pieces(start, end, "argument")[0])
-        lengths = range(len(text) + 1) if len(operator) == 1 else range(len(text), -1, -1)
-        for length in lengths:
-            if operator[0] == "#" and pattern.matches(text[:length]):
-                return text[length:]
-            if operator[0] == "%" and pattern.matches(text[len(text) - length :]):
-                return text[: len(text) - length]
-        return text
-
-    def _replaced(self, piece: Parameter, text: str) -> str:
-        start, end = piece.argument
-        pieces, _ = self.lexer.pieces(start, end, "argument")
-        cut = self._slash(pieces, start + (piece.operator in ("/", "//")), end)
-        pattern = self.pattern(self.lexer.pieces(start, cut, "argument")[0])
-        new_value = self.range((min(cut + 1, end), end), "argument")
-        new = text_of(new_value)
-        if new is None:
-            raise Undetermined(reason_of(new_value))
-        anchor = piece.operator[-1] if piece.operator[-1] in "#%" else ""
-        if not pattern.tests:
-            return new + text if anchor == "#" else text + new if anchor else text
-        if not text:
-            return new if pattern.matches("") else ""
-        if "&" in new or len(text) > 500:
-            raise Undecidable
-        done, at = "", 0
-        while at <= len(text):
-            ends = [last for last in range(len(text), at, -1) if pattern.matches(text[at:last])]
-            if anchor == "%":
-                ends = [last for last in ends if last == len(text)]
-            if ends:
-                done, at = done + new, ends[0]
-                if piece.operator != "//":
-                    break
-            elif anchor == "#":
-                break
-            else:
-                done, at = done + text[at : at + 1], at + 1
-        return done + text[at:]
-
-    def _slash(self, pieces: Iterable[Piece], start: int, end: int) -> int:
-        """Where the pattern of `${x/pattern/new}` ends."""
-        for piece in pieces:
-            if isinstance(piece, Text) and not piece.quoted:
-                found = self.code.text.find("/", max(piece.start, start), piece.end)
-                if found >= 0:
-                    return found
-        return end
-
     # -------------------------------------------------------------------------------------------------- helpers
 
-    def _source(self, piece: Piece) -> str:
+    def source(self, piece: Piece) -> str:
         return self.code.text[piece.start : piece.end]
 
     def _span(self, start: int, end: int) -> Span:
@@ -507,13 +431,8 @@ class Expander:
 
     def _unknown(self, piece: Piece, reason: str, kind: str = "unresolved") -> Part:
         at = self.code.at(piece.start, piece.end)
-        return Part(None, Origin(kind, self._source(piece), at), reason)  # type: ignore[arg-type]
+        return Part(None, Origin(kind, self.source(piece), at), reason)  # type: ignore[arg-type]
 
 
 def _environment(name: str) -> str:
     return f"environment variable {name} is not set in this script"
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= 60 else text[:57] + "…"

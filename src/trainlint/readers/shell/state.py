@@ -8,7 +8,6 @@ from typing import Any
 
 from trainlint.document import Origin, Part, Word
 from trainlint.readers.shell.code import Value
-from trainlint.text import Span
 
 MOST_PATHS = 16
 
@@ -89,9 +88,12 @@ class State:
         )
 
 
-def merge(states: list[State]) -> list[State]:
+States = list[State]
+
+
+def merge(states: States) -> States:
     """Make one of equal states, and at most `MOST_PATHS` of all."""
-    kept: list[State] = []
+    kept: States = []
     for state in states:
         for other in kept:
             if state.same_world(other):
@@ -159,5 +161,7 @@ def bounded(value: Value) -> Value:
     return value
 
 
-def word_of(value: Value, span: Span) -> Word:
-    return Word(value, span)
+def short(text: str) -> str:
+    """A piece of source as a message can show it."""
+    text = " ".join(text.split())
+    return text if len(text) <= 60 else text[:57] + "…"
