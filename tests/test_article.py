@@ -93,3 +93,9 @@ def test_the_published_settings_are_clean() -> None:
 def test_with_plenty_of_data_the_learning_rate_is_not_the_problem() -> None:
     found = report("article/run_pt.sh", dataset_bytes=20_000_000_000).findings
     assert of(found, "warning") == {"batch/tiny-step", "context/block-too-short"}
+
+
+def test_a_broken_continuation_is_told_once() -> None:
+    script = (EXAMPLES / "healthy/run_pt.sh").read_text().replace("--do_eval \\", "--do_eval \\ ")
+    found = lint([SourceText("run.sh", script)], Settings()).findings
+    assert {finding.rule for finding in found} == {"launch/broken-continuation"}

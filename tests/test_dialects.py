@@ -275,7 +275,7 @@ def test_trainer_script_with_its_own_arguments_is_read_openly() -> None:
     assert run["stage"] == "sft"
     assert run["mixed_precision"] == "bf16"
     assert "adapter in its own code" in run.unknown("method")
-    assert "sequence length" in run.unknown("sequence_length")
+    assert "own argument" in run.unknown("sequence_length")
 
 
 def test_arguments_in_json_are_read_as_they_are_typed() -> None:
@@ -365,3 +365,26 @@ def test_the_user_says_what_no_file_does() -> None:
     run = facts(script, defines={"LR": "3e-5"}, world_size=16, tokens=1000)
     assert (run["learning_rate"], run["world_size"], run["dataset_tokens"]) == (3e-5, 16, 1000)
     assert run.launch.fact("world_size").origin.kind == "option"
+
+
+def test_a_flag_in_an_array_is_found_where_it_is_written() -> None:
+    script = 'ARGS=(\n  --block_size 64\n  --learing_rate 1e-4\n)\ntorchrun run_clm_pt_with_peft.py --do_train "${ARGS[@]}"\n'
+    (launch,) = launches(script)
+    (issue,) = launch.first.arguments.issues
+    assert (issue.at.text, issue.at.start.line) == ("--learing_rate", 3)
+    assert launch.fact("sequence_length").location.start.line == 2  # type: ignore[union-attr]
+
+
+def test_a_flag_made_of_pieces_has_no_correction() -> None:
+    script = "name=learing_rate\ntorchrun run_clm_pt_with_peft.py --do_train --$name 1e-4\n"
+    (issue,) = launches(script)[0].first.arguments.issues
+    assert issue.replacement is None
+
+
+def test_numbers_of_arguments_that_only_the_script_declares() -> None:
+    run = facts(
+        "deepspeed --num_gpus 8 run_clm.py --learning_rate 1e-4 --num_train_epochs 1 --block_size 128 --use_lora false"
+    )
+    assert run["tokens_per_step"] == 8 * 8 * 128
+    assert run.launch.first.spell("sequence_length") == "--block_size"
+    assert run["method"] == "full"

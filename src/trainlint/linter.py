@@ -11,8 +11,8 @@ from trainlint import dialects, readers
 from trainlint.derive import DERIVATIONS
 from trainlint.dialects.base import Context
 from trainlint.document import Document
-from trainlint.facts import Launch
-from trainlint.findings import SEVERITIES, Finding, InternalError, NotEvaluated, Report
+from trainlint.facts import Launch, Run
+from trainlint.findings import SEVERITIES, Finding, InternalError, NotEvaluated, Related, Report
 from trainlint.links import Files
 from trainlint.ruleset import catalogue
 from trainlint.ruleset.checks import CHECKS
@@ -47,6 +47,7 @@ class Linter:
         for launch in launches:
             for run in launch:
                 run.derivations = {**DERIVATIONS, **run.derivations}
+                _excuse(run, document)
         return document, launches
 
     def lint(self, source: SourceText, report: Report) -> list[Launch]:
@@ -93,6 +94,21 @@ def lint(sources: Iterable[SourceText], settings: Settings) -> Report:
     return report
 
 
+def _excuse(run: Run, document: Document) -> None:
+    """A broken continuation is told once: what follows from the flags it swallowed is no finding of its own."""
+    started = run.context.get("started")
+    if started is None:
+        return
+    span = started.command.span
+    for problem in document.problems:
+        at = problem.at.span
+        if problem.kind == "launch/broken-continuation" and span.start <= at.start <= span.end:
+            run.arguments.open = "the flags below the broken continuation are lost"
+            run.arguments.issues = [
+                issue for issue in run.arguments.issues if issue.at.span.end <= at.start or issue.at.span.start > at.end
+            ]
+
+
 def _internal(path: str, where: str) -> InternalError:
     last = traceback.format_exc().strip().splitlines()[-1]
     return InternalError(path, where, last)
@@ -105,9 +121,11 @@ def _merge(findings: list[Finding], runs: int) -> list[Finding]:
         groups.setdefault((finding.rule, finding.message), []).append(finding)
     merged = []
     for group in groups.values():
-        first = group[0]
-        if len(group) > 1:
-            first = replace(first, message=f"{first.message} (in {len(group)} of {runs} runs)", fix=None)
+        first, *others = group
+        if others:
+            places = {other.at: Related("and here", other.at) for other in others if other.at != first.at}
+            message = f"{first.message} (in {len(group)} of {runs} runs)"
+            first = replace(first, message=message, related=(*first.related, *places.values()), fix=None)
         merged.append(first)
     return merged
 

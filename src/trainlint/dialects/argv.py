@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 from trainlint.dialects.convert import Rejected, from_text
@@ -85,7 +85,7 @@ def read(source: SourceText, words: Sequence[Word], schema: Schema, *, closed: b
             arguments.issues.append(_stray(source, word, "no flag stands before it", "remove it", closed))
     for flag in line.flags:
         name, certain = _resolve(flag.name, schema, closed)
-        key = Location(source, Span(flag.word.span.start, flag.word.span.start + _key_width(source, flag)))
+        key, exact = _key(source, flag)
         values, stray = _values(flag, schema, name)
         advice = f"quote the value of {flag.name}, or remove the word"
         arguments.issues += [
@@ -98,7 +98,7 @@ def read(source: SourceText, words: Sequence[Word], schema: Schema, *, closed: b
         elif name not in schema:
             issue = unknown_argument(name, key, schema, closed, spelled=f"{prefix}{{}}")
             if issue is not None:
-                arguments.issues.append(issue)
+                arguments.issues.append(issue if exact else replace(issue, replacement=None))
         elif schema.edition(name).bare and values and values[0].several:
             # a flag that may stand alone says nothing about what `$EXTRA` behind it holds
             arguments.open = arguments.open or values[0].unknown
@@ -120,12 +120,18 @@ def _values(flag: Flag, schema: Schema, name: str) -> tuple[list[Word], list[Wor
 
 def _stray(source: SourceText, word: Word, why: str, advice: str, certain: bool) -> ArgumentIssue:
     message = f"{word.text!r} belongs to no argument: {why}"
-    return ArgumentIssue("unknown", word.text or "", message, Location(source, word.span), advice, certain)
+    at = word.origin.literal or Location(source, word.span)
+    return ArgumentIssue("unknown", word.text or "", message, at, advice, certain)
 
 
-def _key_width(source: SourceText, flag: Flag) -> int:
-    shown = source[flag.word.span]
-    return len(flag.name) if shown.startswith(flag.name) else len(shown)
+def _key(source: SourceText, flag: Flag) -> tuple[Location, bool]:
+    """Where the flag's name stands: in the command, or in the array or variable that holds it; and whether it does exactly."""
+    literal = flag.word.parts[0].origin.literal
+    for place in (Location(source, flag.word.span), literal):
+        if place is not None and place.text.startswith(flag.name):
+            start = place.span.start
+            return Location(place.source, Span(start, start + len(flag.name))), True
+    return literal or Location(source, flag.word.span), False
 
 
 def _resolve(flag: str, schema: Schema, closed: bool) -> tuple[str, bool]:
@@ -151,7 +157,7 @@ def _argument(
     source: SourceText, name: str, schema: Schema, flag: Flag, key: Location, values: list[Word]
 ) -> tuple[Argument, list[ArgumentIssue]]:
     edition = schema.edition(name) if name in schema else None
-    literal = Origin("literal", source[key.span], key)
+    literal = Origin("literal", key.text, key)
     if not values:
         if edition is not None and not edition.bare:
             message = f"{flag.name} expects a value and is followed by none"

@@ -185,16 +185,51 @@ FACTS: dict[str, Derivation] = {
 # ------------------------------------------------------------------------------- scripts that declare arguments themselves
 
 
-def _of_script(*candidates: str, missing: str) -> Derivation:
-    """An argument that the script, not the Trainer, declares: by its usual names."""
+SCRIPT_NAMES: dict[str, tuple[str, ...]] = {
+    "model_name_or_path": ("model_name_or_path",),
+    "tokenizer_name_or_path": ("tokenizer_name_or_path", "tokenizer_name"),
+    "sequence_length": ("block_size", "max_seq_length", "model_max_length", "cutoff_len", "max_length", "max_seq_len"),
+    "lora_rank": ("lora_rank", "lora_r", "lora_dim"),
+    "lora_alpha": ("lora_alpha",),
+    "lora_dropout": ("lora_dropout",),
+    "target_modules": ("lora_target_modules", "target_modules", "lora_target"),
+    "modules_to_save": ("modules_to_save", "lora_modules_to_save"),
+    "datasets": (
+        "train_file",
+        "data_path",
+        "dataset_dir",
+        "train_file_dir",
+        "train_data",
+        "train_files",
+        "dataset_name",
+    ),
+    "packing": ("packing",),
+}
+"""What scripts usually call the arguments that they, not the Trainer, declare."""
+
+
+def _own(fact: str) -> Derivation:
+    """The script's own argument for a fact, by its usual names."""
 
     def derive(r: View) -> Any:
-        for name in candidates:
+        for name in SCRIPT_NAMES[fact]:
             if r.given(name):
-                return r.arg(name)
-        raise Unknown(missing)
+                return _typed(r.arg(name))
+        raise Unknown(f"the script's own argument for {fact} is not known", fact)
 
     return derive
+
+
+def _typed(value: Any) -> Any:
+    """The script's own declaration is not known: a word that reads as a number or a truth value is taken for one."""
+    if not isinstance(value, str):
+        return value
+    for convert in (int, float):
+        try:
+            return convert(value)
+        except ValueError:
+            continue
+    return {"true": True, "false": False, "none": None}.get(value.lower(), value)
 
 
 def script_name(r: View) -> str:
@@ -219,19 +254,16 @@ def stage(r: View) -> str:
     raise Unknown(f"nothing says whether {name or 'this run'} pre-trains or fine-tunes", "stage")
 
 
-def _rank(r: View) -> int:
-    return int(_of_script("lora_rank", "lora_r", "lora_dim", missing="the script's own LoRA rank is not known")(r))
-
-
 def method(r: View) -> str:
     """`full`, `lora` or `qlora`. A script without LoRA arguments may still build an adapter in its code."""
     for name in ("use_lora", "use_peft", "lora_enable"):
-        if r.given(name) and r.arg(name) is False:
+        if r.given(name) and _typed(r.arg(name)) is False:
             return "full"
     quantized = any(
-        r.given(name) and r.arg(name) not in (False, 16, "16") for name in ("load_in_4bit", "load_in_8bit", "q_lora")
+        r.given(name) and _typed(r.arg(name)) not in (False, None, 16)
+        for name in ("load_in_4bit", "load_in_8bit", "q_lora")
     )
-    lora = any(r.given(name) for name in ("lora_rank", "lora_r", "lora_dim", "use_lora", "use_peft", "lora_enable"))
+    lora = any(r.given(name) for name in (*SCRIPT_NAMES["lora_rank"], "use_lora", "use_peft", "lora_enable"))
     if lora:
         return "qlora" if quantized else "lora"
     if script_name(r) in ("run_clm.py", "run_clm_no_trainer.py"):
@@ -239,45 +271,23 @@ def method(r: View) -> str:
     raise Unknown("the script may build an adapter in its own code", "method")
 
 
-def _datasets(r: View) -> list[str]:
-    for name in (
-        "train_file",
-        "data_path",
-        "dataset_dir",
-        "train_file_dir",
-        "train_data",
-        "train_files",
-        "dataset_name",
-    ):
-        if r.given(name):
-            return names(r.arg(name))
-    raise Unknown("the script's own argument for its data is not known", "datasets")
+def _listed(fact: str) -> Derivation:
+    return lambda r: names(_own(fact)(r))
+
+
+def _packing(r: View) -> bool:
+    """The run_clm scripts cut the whole text into blocks, always."""
+    return script_name(r).startswith("run_clm") or bool(_own("packing")(r))
 
 
 SCRIPT_FACTS: dict[str, Derivation] = {
+    **{fact: _own(fact) for fact in SCRIPT_NAMES},
+    **{fact: _listed(fact) for fact in ("target_modules", "modules_to_save", "datasets")},
     "stage": stage,
     "method": method,
-    "model_name_or_path": _of_script("model_name_or_path", missing="the script's own argument for the model is not known"),
-    "tokenizer_name_or_path": _of_script(
-        "tokenizer_name_or_path", "tokenizer_name", missing="no tokenizer argument is given: the model's own, usually"
-    ),
-    "sequence_length": _of_script(
-        "block_size", "max_seq_length", "model_max_length", "cutoff_len", "max_length", "max_seq_len",
-        missing="the script's own sequence length is not known",
-    ),
-    "lora_rank": _rank,
-    "lora_alpha": _of_script("lora_alpha", missing="the script's own LoRA alpha is not known"),
-    "lora_dropout": _of_script("lora_dropout", missing="the script's own LoRA dropout is not known"),
-    "target_modules": lambda r: names(
-        _of_script("lora_target_modules", "target_modules", "lora_target", missing="the script's own targets are not known")(r)
-    ),
-    "modules_to_save": lambda r: names(
-        _of_script("modules_to_save", "lora_modules_to_save", missing="the script may train further modules in its code")(r)
-    ),
-    "datasets": _datasets,
-    "packing": lambda r: script_name(r).startswith("run_clm") or bool(_of_script("packing", missing="")(r)),
+    "packing": _packing,
     "eval_data": lambda r: "unknown",
-}  # fmt: skip
+}
 
 # ---------------------------------------------------------------------------------------------------------- reading
 
@@ -329,6 +339,16 @@ def trainer_marks(document: Document) -> int:
     return len(keys & set(SCHEMA)) if keys & OWN_MARKS else 0
 
 
+def _speak(run: Run) -> list[Run]:
+    """Call a script's own setting by the name that this script was given for it."""
+    spell = run.spell
+    own = {
+        fact: name for fact, usual in SCRIPT_NAMES.items() for name in reversed(usual) if name in run.arguments.given
+    }
+    run.spell = lambda fact: spell(own.get(fact, fact))
+    return [run]
+
+
 def _read_command(document: Document, started: Started, context: Context) -> list[Run] | None:
     flags = {word.known_prefix.partition("=")[0].lstrip("-").replace("-", "_") for word in started.words}
     if not flags & MARKS and not ({"output_dir", "model_name_or_path"} <= flags):
@@ -336,14 +356,14 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
     run = command_run(DIALECT, document, started, context, SCHEMA, closed=False)
     if not set(run.arguments.given) & MARKS and run.arguments.open is None:
         return None
-    return [run]
+    return _speak(run)
 
 
 def _read_tree(document: Document, context: Context) -> list[Run] | None:
     if trainer_marks(document) < 3:
         return None
     loader: tree.Loader = "json" if document.format == "json" else "pyyaml"
-    return [tree_run(DIALECT, document, context, SCHEMA, loader, from_loaded, closed=False)]
+    return _speak(tree_run(DIALECT, document, context, SCHEMA, loader, from_loaded, closed=False))
 
 
 DIALECT = Dialect("hf-trainer", "Hugging Face Trainer", {**FACTS, **SCRIPT_FACTS}, {}, _read_command, _read_tree)

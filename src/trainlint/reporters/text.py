@@ -23,6 +23,7 @@ MOST_RELATED = 6
 MOST_CHANGED_LINES = 12
 MOST_RULES = 4
 MOST_SKIPPED = 3
+MOST_FACTS = 6
 
 STYLES = {
     "error": "bold red",
@@ -189,11 +190,7 @@ def _summary(report: Report, paint: Paint, width: int) -> Iterator[list[str]]:
     for gap in report.not_evaluated:
         for fact in gap.missing or ("",):
             gaps.setdefault(fact, {})[gap.rule] = None
-    undecided = [
-        paint(line, "quiet")
-        for fact, rules in sorted(gaps.items(), key=lambda item: -len(item[1]))
-        for line in _wrap(_gap(fact, list(rules)), width, hang=2)
-    ]
+    undecided = [paint(line, "quiet") for gap in _gaps(gaps) for line in _wrap(gap, width, hang=2)]
     yield [
         *undecided,
         *_skipped(report),
@@ -215,11 +212,32 @@ def _skipped(report: Report) -> Iterator[str]:
         yield f"Skipped {_count(number, 'file')}: {_one_line(reason)}"
 
 
+def _gaps(gaps: dict[str, dict[str, None]]) -> Iterator[str]:
+    """What an option would decide, one by one; what no option can say, in one breath."""
+    beyond: dict[str, list[str]] = {}
+    for fact, rules in sorted(gaps.items(), key=lambda item: -len(item[1])):
+        if _option(fact):
+            yield _gap(fact, list(rules))
+        else:
+            beyond[fact] = list(rules)
+    if len(beyond) == 1:
+        yield from (_gap(fact, rules) for fact, rules in beyond.items())
+    elif beyond:
+        number = len({rule for rules in beyond.values() for rule in rules})
+        names = ", ".join(list(beyond)[:MOST_FACTS]) + (" and more" if len(beyond) > MOST_FACTS else "")
+        were = "was" if number == 1 else "were"
+        yield f"{_count(number, 'rule')} {were} not evaluated because these are unknown: {_visible(names)}"
+
+
+def _option(fact: str) -> str:
+    return OPTIONS.get(fact) or ("--define" if fact.startswith("$") else "")
+
+
 def _gap(fact: str, rules: list[str]) -> str:
     shown = rules if len(rules) <= MOST_RULES + 1 else rules[:MOST_RULES]
     names = ", ".join(shown) + (f" and {len(rules) - len(shown)} more" if len(rules) > len(shown) else "")
     reason = f" because {_visible(fact)} is unknown" if fact else ""
-    option = OPTIONS.get(fact) or ("--define" if fact.startswith("$") else "")
+    option = _option(fact)
     advice = f" (say it with {option})" if option else ""
     return f"{_count(len(rules), 'rule')} {'was' if len(rules) == 1 else 'were'} not evaluated{reason}{advice}: {names}"
 
