@@ -53,8 +53,8 @@ def start(document: Document, command: Command) -> Started | None:
             nodes, words = _srun(document, words)
         else:
             break
-    if not words:
-        return None
+    if not words or words[0].known_prefix.startswith("-"):
+        return None  # flags that a broken continuation has cut off
     visible = _visible(document.source, environment)
     launcher = _LAUNCHERS.get(_base(words[0]))
     if launcher is None and PYTHON.match(_base(words[0])):
