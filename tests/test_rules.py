@@ -293,3 +293,54 @@ def test_messages_name_only_what_decided(rule: Rule) -> None:
             decided |= {part for name in decided for part in PARTS.get(name, ())}
             said = {name for name in _reads(rule, case, hole) if not name.startswith("key.")}
             assert said <= decided, (case.message.source, said - decided)
+
+
+ODD = [
+    "0",
+    "-1",
+    "1e400",
+    ".nan",
+    "null",
+    "[]",
+    "{a: b}",
+    "abc",
+    '""',
+    "true",
+    "99999999999999999999",
+    "${NAME}",
+    "path/to/it",
+]
+SETTINGS = """\
+stage: pt
+do_train: true
+finetuning_type: full
+model_name_or_path: meta-llama/Llama-2-7b-hf
+dataset: notes
+cutoff_len: 512
+learning_rate: 1.0e-4
+per_device_train_batch_size: 1
+gradient_accumulation_steps: 8
+num_train_epochs: 3
+max_steps: 100
+warmup_steps: 10
+save_steps: 10
+save_total_limit: 3
+max_samples: 100
+val_size: 0.1
+eval_steps: 10
+lora_rank: 8
+lora_alpha: 16
+max_grad_norm: 1.0
+"""
+
+
+@pytest.mark.parametrize("value", ODD)
+@pytest.mark.parametrize("key", [line.partition(":")[0] for line in SETTINGS.splitlines()])
+def test_no_value_breaks_a_rule(key: str, value: str, tmp_path: Path) -> None:
+    body = re.sub(rf"(?m)^{key}: .*$", lambda _: f"{key}: {value}", SETTINGS)
+    file = tmp_path / "config.yaml"
+    for kind in ("full", "lora"):
+        file.write_text(body.replace("finetuning_type: full", f"finetuning_type: {kind}"), "utf-8")
+        stated = settings.state(world_size=8, gpu="A100-80G", tokens=1_000_000)
+        report = lint([text.SourceText.load(file, "config.yaml")], settings.Settings(stated=stated))
+        assert not report.internal_errors

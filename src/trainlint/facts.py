@@ -6,6 +6,7 @@ and remembers what was read: the origin of a derived fact is what its derivation
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -164,6 +165,8 @@ class Run:
         if argument is not None:
             if argument.unknown is not None:
                 return _unknown(name, Unknown(argument.unknown, name), origin=argument.origin)
+            if isinstance(argument.value, float) and not math.isfinite(argument.value):
+                return _unknown(name, Unknown(f"{argument.value} is no finite number", name), origin=argument.origin)
             if isinstance(argument.value, str) and PLACEHOLDER.search(argument.value):
                 return _unknown(
                     name, Unknown(f"{argument.value} is still to be filled in", name), origin=argument.origin

@@ -13,15 +13,22 @@ def launcher(r: View) -> str:
     return str(started.launcher or "none")
 
 
+def _some(count: float, name: str) -> int:
+    if count < 1:
+        raise Unknown("none of its parts may be below 1", name)
+    return int(count)
+
+
 def effective_batch_size(r: View) -> int:
-    return int(r.per_device_train_batch_size * r.gradient_accumulation_steps * r.world_size)
+    return _some(r.per_device_train_batch_size * r.gradient_accumulation_steps * r.world_size, "effective_batch_size")
 
 
 def tokens_per_device_step(r: View) -> int:
     """Tokens that one GPU contributes to an optimizer step; an upper bound where sequences are not packed."""
-    return int(r.per_device_train_batch_size * r.gradient_accumulation_steps * r.sequence_length)
+    tokens = r.per_device_train_batch_size * r.gradient_accumulation_steps * r.sequence_length
+    return _some(tokens, "tokens_per_device_step")
 
 
 def tokens_per_step(r: View) -> int:
     """Tokens of one optimizer step; an upper bound where sequences are not packed."""
-    return int(r.effective_batch_size * r.sequence_length)
+    return _some(r.effective_batch_size * r.sequence_length, "tokens_per_step")

@@ -73,6 +73,19 @@ FACTS: dict[str, str] = {
     "gpu_bf16": "does the GPU compute in bf16?",
 }  # fmt: skip
 
+NUMBERS = frozenset(
+    {
+        "model_parameters", "active_parameters", "model_vocab_size", "tokenizer_vocab_size", "required_tokenizer_size",
+        "max_position_embeddings", "learning_rate", "warmup_ratio", "warmup_steps", "per_device_train_batch_size",
+        "gradient_accumulation_steps", "world_size", "visible_devices", "effective_batch_size", "sequence_length",
+        "tokens_per_step", "tokens_per_device_step", "num_train_epochs", "max_steps", "total_steps", "epochs",
+        "weight_decay", "max_grad_norm", "adam_beta2", "lora_rank", "lora_alpha", "lora_scale", "lora_dropout",
+        "dataset_bytes", "dataset_tokens", "dataset_examples", "max_samples", "available_examples", "eval_steps",
+        "save_steps", "zero_stage", "memory_lower_bound", "gpu_memory",
+    }
+)  # fmt: skip
+"""The facts that are numbers, or none. Where a file says something else, a rule cannot judge by them."""
+
 STATUS_FACTS = (
     "stage", "method", "model_name_or_path", "tokenizer_name_or_path", "model_parameters", "model_vocab_size",
     "tokenizer_vocab_size", "max_position_embeddings", "learning_rate", "lr_scheduler_type", "warmup_ratio", "warmup_steps",

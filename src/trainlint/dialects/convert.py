@@ -101,7 +101,7 @@ def from_lax(edition: Edition, value: Any) -> Any:
     if isinstance(value, str) and "str" not in edition.types and not edition.limits(value):
         return value if edition.types & {"any", "dict"} else from_text(edition, [value])
     if isinstance(value, (int, float)) and edition.types & {"int", "float"} and "bool" not in edition.types:
-        if isinstance(value, float) and "float" not in edition.types and value != int(value):
+        if isinstance(value, float) and "float" not in edition.types and not value.is_integer():
             raise Rejected("type", f"{value!r} is not an integer")
         return _bounded(edition, value if isinstance(value, float) else int(value))
     return from_loaded(edition, value)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from trainlint.derive.vocabulary import NUMBERS
 from trainlint.facts import Fact, Launch, Run, Unknown, View
 from trainlint.findings import Finding, Fix, NotEvaluated, Related, Severity
 from trainlint.fixer import change
@@ -44,7 +45,10 @@ class _Scope:
             return self._let[name]
         if name in self._limits:
             return self._limits[name]
-        return getattr(self.view, name)
+        value = getattr(self.view, name)
+        if name in NUMBERS and value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+            raise Unknown(f"{value!r} is no number", name)
+        return value
 
     def attribute(self, base: str, name: str) -> Any:
         if base == "key":

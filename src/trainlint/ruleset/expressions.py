@@ -126,6 +126,8 @@ class _Evaluator(EvalWithCompoundTypes):  # type: ignore[misc]
 
     def _arithmetic(self, node: ast.BinOp) -> Any:
         left, right = self._eval(node.left), self._eval(node.right)
+        if left is None or right is None:
+            raise Unknown("it is not set", next((part.id for part in ast.walk(node) if isinstance(part, ast.Name)), ""))
         if not all(isinstance(side, (int, float)) for side in (left, right)):
             raise TypeError(f"arithmetic on {type(left).__name__} and {type(right).__name__}")
         if isinstance(node.op, ast.Pow) and (abs(left) > 1e6 or abs(right) > 64):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
+from trainlint import plugins
 from trainlint.document import Document
 from trainlint.facts import Launch
 from trainlint.findings import Finding
@@ -17,3 +18,8 @@ CHECKS: dict[str, Check] = {
     "document.problems": document.problems,
     "launch.placeholders": launch.placeholders,
 }
+
+
+def checks() -> Mapping[str, Check]:
+    """The checks that a page may name: trainlint's own and those of installed plugins."""
+    return {**CHECKS, **plugins.offered("checks", CHECKS)}
