@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from pathlib import Path
 
 from trainlint.facts import Unknown, View
@@ -11,6 +12,9 @@ SUFFIXES = frozenset({".txt", ".json", ".jsonl", ".parquet", ".csv", ".tsv", ".a
 BYTES_PER_TOKEN = 4
 """UTF-8 bytes in a token of English text under the usual vocabularies; Chinese text is nearer 3 to 4."""
 MAX_COUNTED_BYTES = 64_000_000
+MAX_FILES = 20_000
+COMPRESSED = frozenset({".parquet", ".gz", ".zst", ".arrow"})
+"""Such files hold more text than they weigh."""
 
 
 def _files(r: View) -> list[Path]:
@@ -35,7 +39,10 @@ def _grouped(r: View) -> list[list[Path]]:
             raise Unknown(missing.reason, "dataset_bytes") from None
         if path.is_dir():
             pattern = "*" if suffix != "any" else "**/*"
-            inside = [file for file in sorted(path.glob(pattern)) if file.is_file() and _is_data(file, suffix)]
+            entries = list(islice(path.glob(pattern), MAX_FILES))
+            if len(entries) == MAX_FILES:
+                raise Unknown(f"{name} holds too many files to look at", "dataset_bytes")
+            inside = [file for file in sorted(entries) if file.is_file() and _is_data(file, suffix)]
             if not inside:
                 raise Unknown(f"{name} holds no data file", "dataset_bytes")
             found.append(inside)
@@ -49,20 +56,22 @@ def _is_data(file: Path, suffix: str) -> bool:
 
 
 def dataset_bytes(r: View) -> int:
-    """Bytes on disk. Compressed files (parquet, gz, zst, arrow) hold more text than they weigh, so they are not counted."""
-    files = _files(r)
-    packed = next((file.name for file in files if file.suffix in (".parquet", ".gz", ".zst", ".arrow")), None)
-    if packed is not None:
-        raise Unknown(f"{packed} is compressed: its size says little about the text in it", "dataset_bytes")
+    """Bytes on disk."""
     try:
-        return sum(file.stat().st_size for file in files)
+        return sum(file.stat().st_size for file in _files(r))
     except OSError as error:
         raise Unknown(f"{error.filename} cannot be read: {error.strerror}", "dataset_bytes") from None
 
 
 def dataset_tokens(r: View) -> int:
+    """Estimated from the bytes. A compressed file does not say how much text is in it."""
+    size = r.dataset_bytes
+    if "dataset_bytes" not in r.run.stated:
+        packed = next((file.name for file in _files(r) if file.suffix in COMPRESSED), None)
+        if packed is not None:
+            raise Unknown(f"{packed} is compressed: its size says little about the text in it", "dataset_tokens")
     r.assume(f"about {BYTES_PER_TOKEN} bytes a token")
-    return int(r.dataset_bytes // BYTES_PER_TOKEN)
+    return int(size // BYTES_PER_TOKEN)
 
 
 def dataset_examples(r: View) -> int:
