@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from trainlint.facts import Launch
-from trainlint.findings import Finding, Report
+from trainlint.findings import Finding
 from trainlint.linter import Linter
 from trainlint.settings import Settings, state
+from trainlint.testing import findings
 from trainlint.text import SourceText
+
+__all__ = ["facts", "findings", "launches", "rules_of"]
 
 
 def launches(text: str, name: str = "run.sh", *, folder: Path | None = None, **stated: Any) -> list[Launch]:
@@ -43,18 +46,6 @@ class _Facts(dict[str, Any]):
         fact = self.launch.fact(name)
         assert fact.status == "unknown", f"{name} is {fact.value!r}"
         return fact.reason
-
-
-def findings(
-    text: str, name: str = "run.sh", *, folder: Path | None = None, settings: Settings | None = None, **stated: Any
-) -> list[Finding]:
-    """What the linter says of a text."""
-    report = Report()
-    file = folder / name if folder is not None else None
-    settings = settings or Settings(stated=state(**stated))
-    Linter(settings).lint(SourceText(name, text, file), report)
-    assert not report.internal_errors, report.internal_errors
-    return report.findings
 
 
 def rules_of(found: list[Finding]) -> Mapping[str, str]:

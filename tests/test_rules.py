@@ -3,130 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from trainlint import settings, text
-from trainlint.findings import SEVERITIES, Finding, Report
+from trainlint.findings import Report
 from trainlint.linter import lint
-from trainlint.ruleset import catalogue
+from trainlint.ruleset import catalogue, home
 from trainlint.ruleset.expressions import Expression
-from trainlint.ruleset.file import Case as RuleCase
-from trainlint.ruleset.file import Example, Rule
+from trainlint.ruleset.file import Case, Rule
+from trainlint.testing import RuleExample, rule_examples
 
 RULES = catalogue()
-NAMES = {"sh": "run.sh", "yaml": "config.yaml", "json": "config.json"}
-STATED = {"tokens": int, "world_size": int, "gpu": str, "gpu_memory": float, "dataset_bytes": int}
-OPTIONS = {"name", "line", "severity", "profile", *STATED}
-BY_PARSER = ("arguments", "file", "launch")
-"""Families whose findings are the parser's own words."""
+EXAMPLES = rule_examples(home())
 
 
-@dataclass(frozen=True)
-class Case:
-    """An example of a page, with the *bad* one before it."""
-
-    rule: Rule
-    example: Example
-    number: int
-    before: Example | None
-
-    def __str__(self) -> str:
-        return f"{self.rule.id}-{self.example.kind}-{self.number}"
-
-
-def _cases() -> Iterator[Case]:
-    for rule in RULES.values():
-        bad: Example | None = None
-        for number, example in enumerate(rule.examples, 1):
-            if example.kind != "file":
-                yield Case(rule, example, number, bad)
-            if example.kind == "bad":
-                bad = example
-
-
-CASES = list(_cases())
-
-
-def _of(kind: str) -> pytest.MarkDecorator:
-    cases = [case for case in CASES if case.example.kind == kind]
-    return pytest.mark.parametrize("case", cases, ids=map(str, cases))
+@pytest.mark.parametrize("example", EXAMPLES, ids=map(str, EXAMPLES))
+def test_example(example: RuleExample, tmp_path: Path) -> None:
+    example.check(tmp_path)
 
 
 every_rule = pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
-
-
-def _lint(case: Case, directory: Path, body: str, options: dict[str, str]) -> Report:
-    for extra in case.rule.examples:
-        if extra.kind == "file":
-            file = directory / extra.options["name"]
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(extra.text, "utf-8")
-    name = options.get("name") or NAMES[case.example.language]
-    file = directory / name
-    file.write_text(body, "utf-8")
-    stated = settings.state(**{key: kind(options[key]) for key, kind in STATED.items() if key in options})
-    profile = "strict" if options.get("profile") == "strict" else "default"
-    return lint([text.SourceText.load(file, name)], settings.Settings(profile=profile, stated=stated))
-
-
-def _own(case: Case, report: Report) -> list[Finding]:
-    assert not report.internal_errors, report.internal_errors
-    return [finding for finding in report.findings if finding.rule == case.rule.id]
-
-
-def _said(report: Report) -> Iterator[str]:
-    for finding in report.findings:
-        yield finding.message
-        yield finding.advice
-        yield from (related.message for related in finding.related)
-        if finding.fix is not None:
-            yield finding.fix.title
-
-
-@_of("bad")
-def test_bad(case: Case, tmp_path: Path) -> None:
-    report = _lint(case, tmp_path, case.example.text, case.example.options)
-    found = _own(case, report)
-    assert [finding.at.start.line for finding in found] == [int(case.example.options["line"])]
-    if "severity" in case.example.options:
-        assert found[0].severity == case.example.options["severity"]
-
-
-@_of("good")
-def test_good(case: Case, tmp_path: Path) -> None:
-    assert _own(case, _lint(case, tmp_path, case.example.text, case.example.options)) == []
-
-
-@_of("fixed")
-def test_fixed(case: Case, tmp_path: Path) -> None:
-    assert case.before is not None
-    options = {**case.before.options, **case.example.options}
-    (finding,) = _own(case, _lint(case, tmp_path, case.before.text, options))
-    assert finding.fix is not None
-    assert finding.fix.safe is case.rule.safe
-    edits = [(edit.at.span, edit.text) for edit in finding.fix.edits]
-    assert text.apply(case.before.text, edits) == case.example.text
-    again = _own(case, _lint(case, tmp_path, case.example.text, options))
-    assert all(SEVERITIES.index(left.severity) > SEVERITIES.index(finding.severity) for left in again)
-    assert all(left.fix is None for left in again)
-
-
-@pytest.mark.parametrize("case", CASES, ids=map(str, CASES))
-def test_what_is_said_is_complete(case: Case, tmp_path: Path) -> None:
-    report = _lint(case, tmp_path, case.example.text, case.example.options)
-    for said in _said(report):
-        assert said.strip()
-        assert not re.search(r"\?(?!$)|[{}]|\bNone\b|\bnan\b", said.replace("did you mean", "")), said
-
-
-@pytest.mark.parametrize("case", CASES, ids=map(str, CASES))
-def test_options_of_examples(case: Case) -> None:
-    assert set(case.example.options) <= OPTIONS
-    assert case.example.kind != "bad" or "line" in case.example.options
 
 
 @every_rule
@@ -275,7 +173,7 @@ PARTS = {
 """Facts that are known wherever one derived from them is."""
 
 
-def _reads(rule: Rule, case: RuleCase, expression: Expression) -> set[str]:
+def _reads(rule: Rule, case: Case, expression: Expression) -> set[str]:
     """The names behind an expression, those of its let included."""
     names = set(expression.names)
     for name in expression.names & set(case.let):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 
+from trainlint import plugins
 from trainlint.dialects.base import Context, Dialect
 from trainlint.dialects.launchers import start
 from trainlint.document import Command, Document
@@ -15,8 +16,14 @@ MODULES = ("chinese_llama_alpaca", "llama_factory", "axolotl", "trl", "deepspeed
 
 
 @cache
+def _own() -> dict[str, Dialect]:
+    found = (import_module(f"{__name__}.{module}").DIALECT for module in MODULES)
+    return {dialect.name: dialect for dialect in found}
+
+
 def dialects() -> tuple[Dialect, ...]:
-    return tuple(import_module(f"{__name__}.{module}").DIALECT for module in MODULES)
+    """Those of installed plugins first: a house's own trainer is more particular than any framework."""
+    return (*plugins.offered("dialects", _own()).values(), *_own().values())
 
 
 def read(document: Document, context: Context) -> list[Launch]:
