@@ -166,7 +166,7 @@ def statements(draw: st.DrawFn, depth: int = 0) -> str:
             return "L+=(x '')"
         return f"L{draw(st.sampled_from(['=', '+=']))}({' '.join(draw(st.lists(words(), max_size=3)))})"
     if kind == "number":
-        return f"{draw(st.sampled_from(['n', 'm']))}=$((n * {draw(NUMBERS)} - m % 9))"
+        return f"{draw(st.sampled_from(['n', 'm']))}=$(((n * {draw(NUMBERS)} - m) % 1000))"
     if kind == "if":
         test = draw(
             st.sampled_from(
