@@ -57,6 +57,8 @@ class Finding:
     related: tuple[Related, ...] = ()
     fix: Fix | None = None
     why: str = ""
+    argument: str = ""
+    """The fact or argument that `at` shows, or empty where it shows the launch or the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,8 @@ class Report:
     rules: list[RuleInfo] = field(default_factory=list)
     examined: int = 0
     notes_hidden: bool = False
+    known: int = 0
+    """Findings left out because a baseline holds them."""
 
 
 @dataclass(frozen=True, slots=True)

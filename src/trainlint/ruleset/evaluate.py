@@ -128,7 +128,7 @@ def _finding(rule: Rule, verdict: _Verdict, profile: Profile) -> Finding:
     severity: Severity = case.strict_severity if profile == "strict" else case.severity
     message = case.message.render(scope)
     advice = case.advice.render(scope)
-    at = _place(run, case.at)
+    argument, at = _place(run, case.at)
     return Finding(
         rule.id,
         severity,
@@ -139,15 +139,17 @@ def _finding(rule: Rule, verdict: _Verdict, profile: Profile) -> Finding:
         tuple(_evidence(run, scope.view, rule, at)),
         _fix(rule, case, scope),
         rule.why,
+        argument,
     )
 
 
-def _place(run: Run, names: tuple[str, ...]) -> Location:
+def _place(run: Run, names: tuple[str, ...]) -> tuple[str, Location]:
+    """The first of the facts that stands in a file, and where; without a name where only the launch can be shown."""
     for name in names:
         fact = run.argument(name[5:]) if name.startswith("args.") else run.fact(name)
         if fact.known and fact.location is not None:
-            return fact.location
-    return run.at
+            return name.removeprefix("args."), fact.location
+    return "", run.at
 
 
 def _evidence(run: Run, view: View, rule: Rule, at: Location) -> list[Related]:

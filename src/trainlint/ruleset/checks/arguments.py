@@ -25,7 +25,16 @@ def issues(rule: Rule, document: Document, launches: list[Launch]) -> Iterator[F
                 fix = Fix(issue.advice, (Edit(issue.at, issue.replacement),))
             confidence: Confidence = "high" if issue.certain else "medium"
             yield Finding(
-                rule.id, case.severity, confidence, issue.message, issue.at, issue.advice, related, fix, rule.why
+                rule.id,
+                case.severity,
+                confidence,
+                issue.message,
+                issue.at,
+                issue.advice,
+                related,
+                fix,
+                rule.why,
+                issue.name,
             )
 
 
