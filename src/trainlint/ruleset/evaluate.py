@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -16,6 +17,8 @@ from trainlint.text import Edit, Location
 
 Profile = Literal["default", "strict"]
 MAX_RELATED = 8
+PLAIN = re.compile(r"(?!-[^\d.])[\w.+/-]{1,100}", re.ASCII)
+"""What a fix may put into a file: a number or a word, which says the same to a shell and in YAML or JSON."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,12 @@ class _Scope:
     def lookup(self, name: str) -> Any:
         if name in self._case.let:
             if name not in self._let:
-                self._let[name] = self._case.let[name].evaluate(self)
+                try:
+                    self._let[name] = self._case.let[name].evaluate(self)
+                except Unknown as unknown:
+                    self._let[name] = unknown  # else `a or a` of `b or b` of … would be worked out anew each time
+            if isinstance(self._let[name], Unknown):
+                raise self._let[name]
             return self._let[name]
         if name in self._limits:
             return self._limits[name]
@@ -192,7 +200,7 @@ def _fix(rule: Rule, case: Case, scope: _Scope) -> Fix | None:
     for fact, template in case.fix.items():
         text = template.render(scope)
         edit = change(run, fact, text)
-        if edit is None or "?" in text:
+        if edit is None or not PLAIN.fullmatch(text):
             return None
         edits.append(edit)
         titles.append(f"set {run.spell(fact)} to {text}")

@@ -18,8 +18,22 @@ from simpleeval import EvalWithCompoundTypes, InvalidExpression
 
 from trainlint.facts import Unknown
 
+MAX_EXPRESSION = 1000
+MAX_TEMPLATE = 2000
+MAX_SHOWN = 1000
+"""Characters of one expression, of a message as written, and of one value in it."""
+MAX_BITS = 1024
+"""Of a whole number, as many as the largest float needs."""
+
+
+def _round(value: Any, digits: int = 0) -> Any:
+    if abs(digits) > 20:  # round(1, -10**9) would work out 10**10**9
+        raise ValueError(f"round to {digits} digits")
+    return round(value, digits) if digits else round(value)
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "sqrt": lambda x: x**0.5, "min": min, "max": max, "round": round, "len": len, "any": any, "all": all, "abs": abs,
+    "sqrt": lambda x: x**0.5, "min": min, "max": max, "round": _round, "len": len, "any": any, "all": all, "abs": abs,
     "first": lambda items: next(iter(items), None),
 }  # fmt: skip
 SPEC = re.compile(r"[<>^]?\d{0,2},?(\.\d{1,2})?[dgef%s]?")
@@ -27,7 +41,11 @@ SPEC = re.compile(r"[<>^]?\d{0,2},?(\.\d{1,2})?[dgef%s]?")
 
 
 class RuleError(Exception):
-    """A rule file that cannot be used; the message says why."""
+    """A rule file that cannot be used; the message says why, in characters that are safe to print."""
+
+    def __init__(self, message: str) -> None:
+        text = "".join(char if char.isprintable() else "\ufffd" for char in message[:MAX_SHOWN])
+        super().__init__(text + "…" * (len(message) > MAX_SHOWN))
 
 
 class Namespace(Protocol):
@@ -49,9 +67,13 @@ class Expression:
     @classmethod
     def parse(cls, source: str) -> Expression:
         """Raises `RuleError` for anything that is not a plain expression."""
+        if len(source) > MAX_EXPRESSION:
+            raise RuleError(f"longer than {MAX_EXPRESSION:,} characters, which no expression is: {source[:60]!r}…")
+        if "\\" in source:  # and so no invalid escape, of which Python would warn on the terminal
+            raise RuleError(f"a backslash has no place in {source!r}")
         try:
             tree = ast.parse(source.strip(), mode="eval").body
-        except (SyntaxError, ValueError) as error:
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise RuleError(f"not an expression: {source!r} ({error})") from None
         names, attributes = set(), set()
         for node in ast.walk(tree):
@@ -72,7 +94,7 @@ class Expression:
         """The value. Raises `Unknown` when it depends on an unknown fact, `RuleError` when it cannot be computed."""
         try:
             return _Evaluator(namespace).compute(self.tree)
-        except (InvalidExpression, TypeError, ValueError, ArithmeticError) as error:
+        except (InvalidExpression, TypeError, ValueError, ArithmeticError, RecursionError) as error:
             raise RuleError(f"{self.source!r}: {error}") from None
 
 
@@ -95,6 +117,7 @@ class _Evaluator(EvalWithCompoundTypes):  # type: ignore[misc]
         self.nodes[ast.BoolOp] = self._kleene
         self.nodes[ast.Compare] = self._compare
         self.nodes[ast.BinOp] = self._arithmetic
+        self.nodes[ast.List] = self.nodes[ast.Tuple] = self._flat
 
     def compute(self, tree: ast.expr) -> Any:
         return self._eval(tree)
@@ -132,7 +155,16 @@ class _Evaluator(EvalWithCompoundTypes):  # type: ignore[misc]
             raise TypeError(f"arithmetic on {type(left).__name__} and {type(right).__name__}")
         if isinstance(node.op, ast.Pow) and (abs(left) > 1e6 or abs(right) > 64):
             raise ValueError("a power that large has no place in a rule")
-        return self.operators[type(node.op)](left, right)
+        value = self.operators[type(node.op)](left, right)
+        if isinstance(value, int) and value.bit_length() > MAX_BITS:  # a chain of squares would fill the memory
+            raise ValueError("a number that large has no place in a rule")
+        return value
+
+    def _flat(self, node: ast.List | ast.Tuple) -> list[Any]:
+        values = [self._eval(element) for element in node.elts]
+        if any(isinstance(value, (list, tuple, dict)) for value in values):
+            raise TypeError("a list of lists")  # which a chain of let could make endless to compare or to print
+        return values
 
 
 @dataclass(frozen=True)
@@ -144,6 +176,9 @@ class Template:
 
     @classmethod
     def parse(cls, source: str) -> Template:
+        """Raises `RuleError`."""
+        if len(source) > MAX_TEMPLATE:
+            raise RuleError(f"longer than {MAX_TEMPLATE:,} characters, which no message is: {source[:60]!r}…")
         pieces = []
         try:
             parsed = list(Formatter().parse(source))
@@ -166,9 +201,12 @@ class Template:
             out.append(text)
             if expression is not None:
                 try:
-                    out.append(_shown(expression.evaluate(namespace), spec))
+                    shown = _shown(expression.evaluate(namespace), spec)
                 except Unknown:
-                    out.append("?")
+                    shown = "?"
+                except (TypeError, ValueError, ArithmeticError) as error:
+                    raise RuleError(f"{self.source!r}: {error}") from None
+                out.append(shown if len(shown) <= MAX_SHOWN else shown[:MAX_SHOWN] + "…")
         return "".join(out)
 
 

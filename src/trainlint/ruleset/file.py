@@ -1,12 +1,18 @@
-"""A rule is one Markdown file: title and prose, one `toml rule` fence, and tagged examples that are its tests."""
+"""A rule is one Markdown file: title and prose, one `toml rule` fence, and tagged examples that are its tests.
+
+Pages may come from a stranger's repository, so all that they hold is bounded: the size of a page and of its tables, and the
+characters, none of which may command a terminal.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import tomli
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -14,9 +20,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from trainlint.derive.vocabulary import FACTS
 from trainlint.findings import RuleInfo, Severity
 from trainlint.ruleset.expressions import Expression, RuleError, Template, unknown_names
+from trainlint.ruleset.markdown import Fence, Unclosed, split
 
-FENCE = re.compile(r"^(`{3,})([^\n`]*)\n(.*?)^\1[ \t]*$", re.MULTILINE | re.DOTALL)
+MAX_PAGE = 128_000
+"""Bytes of a page."""
+MAX_TABLE = 32_000
+"""Characters of a `toml rule` fence."""
+COMMANDS_TERMINALS = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\U0010ffff]")
+"""Control characters, and those that turn the direction of what follows."""
+TABLE = ("toml", "rule")
 SITE = "https://trainlint.readthedocs.io/rules/"
+
+
+T = TypeVar("T")
+Few = Annotated[T, Field(max_length=64)]
 
 
 class Source(BaseModel):
@@ -33,27 +50,27 @@ class _Clause(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
     severity: Severity | None = None
-    for_: str | list[str] | None = Field(default=None, alias="for")
-    let: dict[str, str] = {}
+    for_: str | Few[list[str]] | None = Field(default=None, alias="for")
+    let: Few[dict[str, str]] = {}
     when: str | None = None
     message: str | None = None
     advice: str | None = None
-    at: list[str] | None = None
-    fix: dict[str, str] | None = None
+    at: Few[list[str]] | None = None
+    fix: Few[dict[str, str]] | None = None
     strict_severity: Severity | None = None
 
 
 class _RuleTable(_Clause):
-    applies: dict[str, list[Any]] = {}
+    applies: Few[dict[str, list[Any]]] = {}
     check: str | None = None
     why: str = ""
-    supersedes: list[str] = []
-    tags: list[str] = []
+    supersedes: Few[list[str]] = []
+    tags: Few[list[str]] = []
     safe: bool = False
     strict_only: bool = False
-    limits: dict[str, Any] = {}
-    case: list[_Clause] = []
-    source: list[Source] = []
+    limits: Few[dict[str, Any]] = {}
+    case: Few[list[_Clause]] = []
+    source: Few[list[Source]] = []
 
 
 @dataclass(frozen=True)
@@ -113,20 +130,18 @@ class Rule:
     @cached_property
     def prose(self) -> str:
         """The page without its machine-readable fences: what a reader wants to see."""
-
-        def keep(match: re.Match[str]) -> str:
-            words = match.group(2).split()
-            if words[:2] == ["toml", "rule"]:
-                return ""
-            return f"```{words[0] if words else ''}\n{match.group(3)}```"
-
-        text = FENCE.sub(keep, self.markdown)
+        text = ""
+        for piece in split(self.markdown):
+            if isinstance(piece, str):
+                text += piece
+            elif piece.words[:2] != TABLE:
+                text += f"{piece.marker}{piece.words[0] if piece.words else ''}\n{piece.body}{piece.marker}\n"
         return re.sub(r"\n{3,}", "\n\n", text).strip()
 
     @cached_property
     def summary(self) -> str:
         """The first paragraph under the title."""
-        body = FENCE.sub("", self.markdown).partition("\n")[2]
+        body = "".join(piece for piece in split(self.markdown) if isinstance(piece, str)).partition("\n")[2]
         paragraphs = [
             part.strip() for part in re.split(r"\n\s*\n", body) if part.strip() and not part.lstrip().startswith("#")
         ]
@@ -134,35 +149,34 @@ class Rule:
 
     def info(self) -> RuleInfo:
         cites = tuple(f"{source.claim} ({source.cite}; {source.strength})" for source in self.sources)
-        return RuleInfo(self.id, self.title, self.severity, self.summary, self.prose, self.tags, cites)
+        strength = self.sources[0].strength if self.sources else ""  # the first is what the rule rests on
+        return RuleInfo(self.id, self.title, self.severity, self.summary, self.prose, self.tags, cites, strength)
 
 
 def load(file: Path, id: str) -> Rule:
     """The rule of one page. Raises `RuleError` with the file's name and what is wrong in it."""
     try:
-        return parse(file.read_text("utf-8"), id)
-    except (OSError, UnicodeDecodeError) as error:
-        raise RuleError(f"{file}: {error}") from None
-    except RuleError as error:
+        with file.open("rb") as stream:
+            data = stream.read(MAX_PAGE + 1)
+        if len(data) > MAX_PAGE:
+            raise RuleError(f"larger than {MAX_PAGE:,} bytes, which no page of a rule is")
+        return parse(data.decode("utf-8-sig").replace("\r\n", "\n"), id)
+    except (OSError, UnicodeDecodeError, RuleError) as error:
         raise RuleError(f"{file}: {error}") from None
 
 
+@lru_cache(maxsize=4096)
 def parse(markdown: str, id: str) -> Rule:
-    """Raises `RuleError`."""
+    """The rule of a page's text. Raises `RuleError`."""
+    _refuse_commands(markdown)
     title = re.match(r"\s*# +(.+)", markdown)
     if title is None:
         raise RuleError("the page does not begin with a # title")
-    fences = [(match.group(2).split(), match.group(3)) for match in FENCE.finditer(markdown)]
-    tables = [body for words, body in fences if words[:2] == ["toml", "rule"]]
-    if len(tables) != 1:
-        raise RuleError(f"one toml rule fence is wanted, {len(tables)} were found")
     try:
-        table = _RuleTable.model_validate(tomli.loads(tables[0]))
-    except tomli.TOMLDecodeError as error:
-        raise RuleError(f"toml rule: {error}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise RuleError(f"toml rule: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        fences = [piece for piece in split(markdown) if isinstance(piece, Fence)]
+    except Unclosed as error:
+        raise RuleError(str(error)) from None
+    table = _table([fence.body for fence in fences if fence.words[:2] == TABLE])
     limits = dict(table.limits)
     strict = limits.pop("strict", {})
     if not isinstance(strict, dict) or set(strict) - set(limits):
@@ -186,6 +200,44 @@ def parse(markdown: str, id: str) -> Rule:
     )
     _check_names(rule)
     return rule
+
+
+def _table(found: list[str]) -> _RuleTable:
+    if len(found) != 1:
+        raise RuleError(f"one toml rule fence is wanted, {len(found)} were found")
+    if len(found[0]) > MAX_TABLE:
+        raise RuleError(f"toml rule: longer than {MAX_TABLE:,} characters, which no rule is")
+    try:
+        content = tomli.loads(found[0])
+        _refuse_commands(*_strings(content))
+        return _RuleTable.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise RuleError(f"toml rule: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    except ValueError as error:  # also for an integer of too many digits
+        raise RuleError(f"toml rule: {error}") from None
+    except RecursionError:
+        raise RuleError("toml rule: nested too deeply") from None
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from _strings(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _strings(inner)
+
+
+def _refuse_commands(*texts: str) -> None:
+    for text in texts:
+        found = COMMANDS_TERMINALS.search(text)
+        if found is not None:
+            line = text.count("\n", 0, found.start()) + 1
+            raise RuleError(f"the control character U+{ord(found.group()):04X} (line {line} of {text[:30]!r})")
 
 
 def _case(table: _RuleTable, clause: _Clause) -> Case:
@@ -224,15 +276,19 @@ def _check_names(rule: Rule) -> None:
         unknown = unknown_names(expressions, {*FACTS, *rule.limits, *case.let, "True", "False", "None"})
         if unknown:
             raise RuleError(f"{', '.join(sorted(unknown))}: no fact, limit or let of this name")
-        clash = set(case.let) & set(FACTS)
+        clash = (set(case.let) | set(rule.limits)) & set(FACTS)
         if clash:
-            raise RuleError(f"let {', '.join(sorted(clash))}: a fact of this name exists")
+            raise RuleError(f"{', '.join(sorted(clash))}: a fact of this name exists")
+        try:
+            TopologicalSorter({name: value.names & case.let.keys() for name, value in case.let.items()}).prepare()
+        except CycleError as error:
+            raise RuleError(f"let {' needs '.join(error.args[1])}") from None
 
 
-def _examples(fences: list[tuple[list[str], str]]) -> list[Example]:
+def _examples(fences: list[Fence]) -> list[Example]:
     found = []
-    for words, body in fences:
-        if len(words) >= 2 and words[1] in ("bad", "good", "fixed", "file"):
-            options = dict(word.partition("=")[::2] for word in words[2:])
-            found.append(Example(words[1], words[0], body, options))
+    for fence in fences:
+        if len(fence.words) >= 2 and fence.words[1] in ("bad", "good", "fixed", "file"):
+            options = dict(word.partition("=")[::2] for word in fence.words[2:])
+            found.append(Example(fence.words[1], fence.words[0], fence.body, options))
     return found
