@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trainlint.suppress.add import Added, Entry, add
 from trainlint.suppress.judge import Hidden, Suppressed, apply
 
-__all__ = ["Hidden", "Suppressed", "apply"]
+__all__ = ["Added", "Entry", "Hidden", "Suppressed", "add", "apply"]

@@ -38,7 +38,7 @@ class Scopes:
     def below(self, line: int) -> int:
         """The first line after `line` that is no comment; the last line where only comments follow."""
         target = line + 1
-        while target in self._comment_lines or (target in self._headers and target < self.source.line_count):
+        while target <= self.source.line_count and (target in self._comment_lines or self.is_header(target)):
             target += 1
         return min(target, self.source.line_count)
 
@@ -71,15 +71,30 @@ class Scopes:
         return lines - self._headers
 
     @cached_property
+    def _parts(self) -> list[Span]:
+        """What a suppression can cover as a whole."""
+        return list(_statements(self.document) if self.document.format == "shell" else _entries(self.document.root))
+
+    @cached_property
     def _extents(self) -> dict[int, int]:
         extents: dict[int, int] = {}
-        spans = _statements(self.document) if self.document.format == "shell" else _entries(self.document.root)
-        for span in spans:
+        for span in self._parts:
             # a block scalar's span may run into the next line
             end = span.start + len(self.source[span].rstrip())
             first = self.line(span.start)
             extents[first] = max(extents.get(first, first), self.line(end))
         return extents
+
+    def line_above(self, offset: int) -> int:
+        """The line before which a suppression of what stands at `offset` belongs."""
+        line = self.line(offset)
+        if self.document.format == "shell":
+            line = min([line, *(self.line(span.start) for span in self._parts if offset in span)])
+        return self.command_start(line)
+
+    def is_header(self, line: int) -> bool:
+        """Whether it is a `#SBATCH` line."""
+        return line in self._headers
 
 
 def _statements(document: Document) -> Iterator[Span]:
