@@ -108,7 +108,10 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class RuleInfo:
-    """What a report says of a rule: taken from its Markdown page."""
+    """What a report says of a rule: taken from its Markdown page.
+
+    `strength` is that of the evidence it rests on: strong, moderate, weak, or empty where no source is named.
+    """
 
     id: str
     title: str
@@ -117,3 +120,4 @@ class RuleInfo:
     markdown: str
     tags: tuple[str, ...]
     sources: tuple[str, ...]
+    strength: str = ""

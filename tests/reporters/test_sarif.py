@@ -86,7 +86,7 @@ def test_every_enabled_rule_is_described_with_what_github_requires():
         "fullDescription": {"text": "A step that sees few tokens has a noisy gradient."},
         "help": {
             "text": "A step that sees few tokens has a noisy gradient.\n\nhttps://example.org/paper",
-            "markdown": "# Learning rate too high\n\nWhy it hurts.",
+            "markdown": "# Learning rate too high\n\nWhy it hurts.\n\n## Sources\n\n- https://example.org/paper",
         },
         "defaultConfiguration": {"level": "warning"},
         "properties": {"tags": ["lr", "pt", "sft"], "precision": "high", "problem.severity": "warning"},
@@ -181,7 +181,7 @@ def test_fixes_replace_and_insert_and_delete():
     assert change["replacements"] == [
         {"deletedRegion": lines(1, 4, 1, 5), "insertedContent": {"text": "3"}},
         {"deletedRegion": lines(2, 1, 3, 1)},
-        {"deletedRegion": {"startLine": 3}, "insertedContent": {"text": "c: 4\n"}},
+        {"deletedRegion": lines(3, 1, 3, 1), "insertedContent": {"text": "c: 4\n"}},
     ]
 
 
@@ -219,11 +219,15 @@ def test_internal_errors_and_silence_are_notified():
     [invocation] = run(sample())["invocations"]
     assert invocation["executionSuccessful"] is False
     notes = [(note["level"], note["message"]["text"]) for note in invocation["toolExecutionNotifications"]]
-    assert notes[:3] == [
+    assert notes == [
         ("error", "Internal error in lora/rank: KeyError: 'r'"),
         ("note", "Not linted: not valid UTF-8: byte 0xff invalid start byte"),
-        ("note", "memory/does-not-fit was not evaluated, unknown: gpu_memory."),
     ]
+    assert invocation["toolExecutionNotifications"][0]["associatedRule"] == {"id": "lora/rank", "index": 1}
+    [silent, *_] = invocation["toolConfigurationNotifications"]
+    assert silent["message"]["text"] == (
+        "memory/does-not-fit was not evaluated, unknown: gpu_memory (say it with --gpu-memory or --gpu)."
+    )
 
 
 def test_the_worst_results_stay_when_there_are_too_many(monkeypatch):

@@ -1,4 +1,4 @@
-"""Reports as text: one module for each format, each a pure function from a `Report` to a string."""
+"""Reports as text: one module for each format, each a pure function from a `Report` and a `Style` to a string."""
 
 from __future__ import annotations
 
@@ -7,18 +7,37 @@ from importlib import import_module
 from typing import TextIO
 
 from trainlint.findings import Report
+from trainlint.reporters.outputs import Output, ReporterError, outputs, write
+from trainlint.reporters.style import WIDTH, Style
 
-FORMATS = {"text": "text", "json": "json_report", "sarif": "sarif"}
-"""The name of a format, and the module that writes it (imported only when it is wanted)."""
+__all__ = ["FORMATS", "WIDTH", "Output", "ReporterError", "Style", "outputs", "render", "wants_color", "write"]
 
-WIDTH = 100
-"""Columns of a text report whose reader's width is not known."""
+FORMATS = {
+    "text": "trainlint.reporters.text",
+    "concise": "trainlint.reporters.concise",
+    "json": "trainlint.reporters.json_report",
+    "json-lines": "trainlint.reporters.json_lines",
+    "sarif": "trainlint.reporters.sarif",
+    "github": "trainlint.reporters.github",
+    "github-summary": "trainlint.reporters.github_summary",
+    "gitlab": "trainlint.reporters.gitlab",
+    "junit": "trainlint.reporters.junit",
+    "markdown": "trainlint.reporters.markdown",
+}
+"""The name of a format, and the module whose `render(report, style)` writes it (imported only when it is wanted)."""
 
 
-def render(name: str, report: Report, *, color: bool = False, width: int = WIDTH) -> str:
-    """The report in the format `name`, ending in a line break. Only the format for people has colour and a width."""
-    module = import_module(f"{__name__}.{FORMATS[name]}")
-    text: str = module.render(report, color=color, width=width) if name == "text" else module.render(report)
+def render(
+    name: str,
+    report: Report,
+    *,
+    color: bool = False,
+    width: int = WIDTH,
+    quiet: bool = False,
+    suppressed: bool = False,
+) -> str:
+    """The report in the format `name`; every line ends in a line break."""
+    text: str = import_module(FORMATS[name]).render(report, Style(color, width, quiet, suppressed))
     return text
 
 

@@ -10,33 +10,41 @@ import json
 from typing import Any
 
 from trainlint.findings import Finding, Fix, Report
+from trainlint.reporters.places import valid
+from trainlint.reporters.style import Style
+from trainlint.reporters.summary import totals
 from trainlint.text import Location, Position
 
 VERSION = 1
 
 
-def render(report: Report) -> str:
+def render(report: Report, style: Style) -> str:
     """The whole report as one JSON object. ASCII only, so that no console encoding can break it."""
-    return json.dumps(_report(report), indent=2) + "\n"
+    whole = outcome(report)
+    whole["findings"] = [finding_object(finding) for finding in report.findings]
+    return json.dumps(whole, indent=2) + "\n"
 
 
-def _report(report: Report) -> dict[str, Any]:
+def outcome(report: Report) -> dict[str, Any]:
+    """The report without its findings, for which a place is kept."""
     return {
         "version": VERSION,
         "files": len(report.files),
-        "findings": [_finding(finding) for finding in report.findings],
+        "totals": totals(report),
+        "findings": [],
         "not_evaluated": [
-            {"rule": gap.rule, "path": _path(gap.path), "missing": list(gap.missing)} for gap in report.not_evaluated
+            {"rule": gap.rule, "path": valid(gap.path), "missing": list(gap.missing)} for gap in report.not_evaluated
         ],
-        "skipped": [{"path": _path(skipped.path), "reason": skipped.reason} for skipped in report.skipped],
+        "skipped": [{"path": valid(skipped.path), "reason": skipped.reason} for skipped in report.skipped],
         "internal_errors": [
-            {"path": _path(error.path), "where": error.where, "message": error.message}
+            {"path": valid(error.path), "where": error.where, "message": error.message}
             for error in report.internal_errors
         ],
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def finding_object(finding: Finding) -> dict[str, Any]:
+    """One finding, as `$defs/finding` of the schema describes it."""
     return {
         "rule": finding.rule,
         "severity": finding.severity,
@@ -55,13 +63,8 @@ def _fix(fix: Fix) -> dict[str, Any]:
 
 
 def _location(at: Location) -> dict[str, Any]:
-    return {"path": _path(at.source.path), "span": {"start": _position(at.start), "end": _position(at.end)}}
+    return {"path": valid(at.source.path), "span": {"start": _position(at.start), "end": _position(at.end)}}
 
 
 def _position(position: Position) -> dict[str, int]:
     return {"line": position.line, "column": position.column}
-
-
-def _path(path: str) -> str:
-    """A file name need not be valid text, and a lone surrogate is no valid JSON to most readers."""
-    return path.encode("utf-8", "replace").decode("utf-8")

@@ -5,77 +5,114 @@ See "SARIF support for code scanning" in GitHub's documentation; the limits belo
 
 from __future__ import annotations
 
+import gzip
 import json
-import os
 import re
-import struct
-from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cache
-from hashlib import sha256
 from pathlib import PurePath
-from typing import Any, Literal
-from urllib.parse import quote
+from typing import Any
 
 from trainlint import __version__
-from trainlint.findings import SEVERITIES, Finding, Fix, Report, RuleInfo
-from trainlint.text import Location, SourceText, Span
+from trainlint.findings import OPTIONS, Finding, Fix, Report, RuleInfo
+from trainlint.reporters.fingerprints import fingerprints, line_hashes
+from trainlint.reporters.places import first_line, uri, usable
+from trainlint.reporters.style import Style
+from trainlint.reporters.summary import worst_first
+from trainlint.text import Location
 
 Json = dict[str, Any]
 
-INFORMATION = "https://pypi.org/project/trainlint/"
 MOST_RESULTS = 25_000
-"""GitHub drops whatever comes after."""
+MOST_BYTES = 10_000_000
+"""Of the log, compressed with gzip. GitHub rejects a log of more bytes or results."""
+MOST_SHOWN = 5_000
+"""Results that GitHub keeps of one run."""
+MOST_PLACES = 100
+"""Locations that GitHub shows of one result."""
 LONGEST_DESCRIPTION = 1024
 MOST_TAGS = 20
-PRECISION = {"error": "very-high", "warning": "high", "note": "medium"}
-"""An error is proven, a warning rests on evidence, a note is advice."""
+PRECISION = {"strong": "high", "moderate": "medium", "weak": "low"}
+"""By the evidence that a rule rests on; an error is proven, whatever its sources."""
+PRECISION_BY_SEVERITY = {"error": "very-high", "warning": "high", "note": "medium"}
+LANGUAGES = {
+    ".sh": "bash",
+    ".bash": "bash",
+    ".slurm": "bash",
+    ".sbatch": "bash",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".json": "json",
+    ".toml": "toml",
+    ".py": "python",
+}
 
 
-def render(report: Report) -> str:
+def render(report: Report, style: Style) -> str:
     """One SARIF run. ASCII only, so that no console encoding can break it."""
-    return json.dumps(_log(report), indent=2) + "\n"
+    text = _text(report, style, MOST_RESULTS)
+    most = min(len(report.findings), MOST_RESULTS)
+    while most and len(text) > MOST_BYTES and (size := len(gzip.compress(text.encode(), 6))) > MOST_BYTES:
+        most = min(most - 1, int(most * 0.9 * MOST_BYTES / size))
+        text = _text(report, style, most)
+    return text
 
 
-def _log(report: Report) -> Json:
+def _text(report: Report, style: Style, most: int) -> str:
+    return json.dumps(_log(report, style, most), indent=2) + "\n"
+
+
+def _log(report: Report, style: Style, most: int) -> Json:
     findings = report.findings
-    if len(findings) > MOST_RESULTS:  # the worst stay, in the order they have
-        kept = sorted(range(len(findings)), key=lambda i: SEVERITIES.index(findings[i].severity))[:MOST_RESULTS]
-        findings = [findings[i] for i in sorted(kept)]
-    rules = _rules(report.rules, findings)
-    files = dict.fromkeys([*report.files, *(place.source.path for finding in findings for place in _places(finding))])
+    if len(findings) > most:  # the worst stay, in the order they have
+        kept = {id(finding) for finding in worst_first(findings)[:most]}
+        findings = [finding for finding in findings if id(finding) in kept]
+    silenced = list(_suppressed(report))[: most - len(findings)] if style.suppressed else []
+    results = [*findings, *(finding for finding, _ in silenced)]
+    rules = _rules(report.rules, results)
+    files = dict.fromkeys([*report.files, *(place.source.path for finding in results for place in _places(finding))])
     linted = set(report.files)
-    artifacts = {path: index for index, path in enumerate(files)}
-    writer = _Writer({rule.id: index for index, rule in enumerate(rules)}, artifacts)
+    indices = {path: index for index, path in enumerate(files)}
+    writer = _Writer({rule.id: index for index, rule in enumerate(rules)}, indices)
+    prints = fingerprints(results)
+    written = [writer.result(finding, prints[i]) for i, finding in enumerate(results)]
+    for result, (_, reason) in zip(written[len(findings) :], silenced, strict=True):
+        justification = {"justification": reason} if reason else {}
+        result["suppressions"] = [{"kind": "inSource", "status": "accepted", **justification}]
     run: Json = {
         "tool": {
             "driver": {
                 "name": "trainlint",
                 "semanticVersion": __version__,
-                "informationUri": INFORMATION,
                 "rules": [_descriptor(rule) for rule in rules],
             }
         },
         "invocations": [
             {
                 "executionSuccessful": not report.internal_errors,
-                "toolExecutionNotifications": list(_notifications(report)),
+                "toolExecutionNotifications": list(_execution(report, len(findings), writer.rules)),
+                "toolConfigurationNotifications": list(_configuration(report, writer.rules)),
             }
         ],
         "originalUriBaseIds": {"%SRCROOT%": {"description": {"text": "The directory that trainlint ran in."}}},
-        "artifacts": [
-            {"location": _artifact(path)} | ({"roles": ["analysisTarget"]} if path in linted else {})
-            for path in artifacts
-        ],
+        "artifacts": [_artifact(path, path in linted) for path in files],
         "columnKind": "unicodeCodePoints",
-        "results": [writer.result(finding) for finding in findings],
+        "results": written,
     }
     return {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
+
+
+def _suppressed(report: Report) -> Iterator[tuple[Finding, str]]:
+    """The findings that a comment silences, each with the reason that it gives."""
+    for entry in getattr(report, "suppressed", ()):
+        yield (entry, "") if isinstance(entry, Finding) else (entry.finding, entry.reason)
 
 
 # ------------------------------------------------------------------------------------------------------------- rules
 
 
-def _rules(enabled: list[RuleInfo], findings: list[Finding]) -> list[RuleInfo]:
+def _rules(enabled: list[RuleInfo], findings: Iterable[Finding]) -> list[RuleInfo]:
     """The enabled rules, and a makeshift for each finding whose rule has no page: every result must point at a rule."""
     rules = {rule.id: rule for rule in enabled}
     for finding in findings:
@@ -87,17 +124,22 @@ def _rules(enabled: list[RuleInfo], findings: list[Finding]) -> list[RuleInfo]:
 def _descriptor(rule: RuleInfo) -> Json:
     title = rule.title.strip() or rule.id
     summary = rule.summary.strip() or title
-    text = "\n\n".join([summary, *rule.sources])
+    page = rule.markdown.strip() or summary
+    sources = "".join(f"\n- {source}" for source in rule.sources)
+    precision = PRECISION_BY_SEVERITY[rule.severity] if rule.severity == "error" else PRECISION.get(rule.strength)
     return {
         "id": rule.id,
         "name": "".join(word.capitalize() for word in re.split(r"[^A-Za-z0-9]+", rule.id)),
         "shortDescription": {"text": _sentence(_shorten(title))},
         "fullDescription": {"text": _sentence(_shorten(summary))},
-        "help": {"text": text, "markdown": rule.markdown.strip() or text},
+        "help": {
+            "text": "\n\n".join([summary, *rule.sources]),
+            "markdown": f"{page}\n\n## Sources\n{sources}" if sources else page,
+        },
         "defaultConfiguration": {"level": rule.severity},
         "properties": {
             "tags": list(dict.fromkeys(filter(None, rule.tags)))[:MOST_TAGS],
-            "precision": PRECISION[rule.severity],
+            "precision": precision or PRECISION_BY_SEVERITY[rule.severity],
             "problem.severity": "recommendation" if rule.severity == "note" else rule.severity,
         },
     }
@@ -122,17 +164,18 @@ class _Writer:
         self.rules, self.artifacts = rules, artifacts
         self.hashes = cache(line_hashes)
 
-    def result(self, finding: Finding) -> Json:
-        at = _usable(finding.at)
+    def result(self, finding: Finding, fingerprint: str) -> Json:
+        at = first_line(finding.at)
+        finding = replace(finding, related=finding.related[:MOST_PLACES])
         result: Json = {
             "ruleId": finding.rule,
             "ruleIndex": self.rules[finding.rule],
             "level": finding.severity,
             "message": {"text": _message(finding)},
-            "locations": [{"physicalLocation": self.place(at, _region(_first_line(at)))}],
+            "locations": [{"physicalLocation": self.place(at, _region(at))}],
             "partialFingerprints": {
                 "primaryLocationLineHash": self.hashes(at.source)[at.start.line - 1],
-                "trainlint/v1": _fingerprint(finding.rule, at),
+                "trainlint/v1": fingerprint,
             },
             "properties": {"confidence": finding.confidence},
         }
@@ -151,22 +194,25 @@ class _Writer:
         return result
 
     def place(self, at: Location, region: Json) -> Json:
-        path = at.source.path
-        return {"artifactLocation": _artifact(path) | {"index": self.artifacts[path]}, "region": region}
+        return {"artifactLocation": self.artifact(at.source.path), "region": region}
+
+    def artifact(self, path: str) -> Json:
+        return _location(path) | {"index": self.artifacts[path]}
 
     def fix(self, fix: Fix) -> Json:
         changes: dict[str, list[Json]] = {}
         for edit in fix.edits:
-            replacement: Json = {"deletedRegion": _region(edit.at)}
+            replacement: Json = {"deletedRegion": _exact(usable(edit.at))}
             if edit.text:
                 replacement["insertedContent"] = {"text": edit.text}
             changes.setdefault(edit.at.source.path, []).append(replacement)
         return {
             "description": {"text": _sentence(fix.title or "Apply the edit")},
             "artifactChanges": [
-                {"artifactLocation": _artifact(path) | {"index": self.artifacts[path]}, "replacements": replacements}
+                {"artifactLocation": self.artifact(path), "replacements": replacements}
                 for path, replacements in changes.items()
             ],
+            "properties": {"safe": fix.safe},
         }
 
 
@@ -189,23 +235,47 @@ def _escape(text: str) -> str:
     return re.sub(r"[\\\[\]]", r"\\\g<0>", " ".join(text.split()))
 
 
-def _notifications(report: Report) -> list[Json]:
-    notes: list[tuple[Literal["error", "warning", "note"], str, str | None]] = [
-        ("error", f"Internal error in {error.where}: {error.message}", error.path) for error in report.internal_errors
-    ]
-    if len(report.findings) > MOST_RESULTS:
-        cut = f"Only the {MOST_RESULTS:,} most severe of {len(report.findings):,} findings are reported."
-        notes.append(("warning", cut, None))
-    notes += [("note", f"Not linted: {skipped.reason}", skipped.path) for skipped in report.skipped]
-    notes += [
-        ("note", f"{gap.rule} was not evaluated, unknown: {', '.join(gap.missing) or 'not said'}.", gap.path)
-        for gap in report.not_evaluated
-    ]
-    return [
-        {"level": level, "message": {"text": text}}
-        | ({"locations": [{"physicalLocation": {"artifactLocation": _artifact(path)}}]} if path else {})
-        for level, text, path in notes
-    ]
+# ----------------------------------------------------------------------------------------------------- notifications
+
+
+def _execution(report: Report, reported: int, rules: dict[str, int]) -> Iterator[Json]:
+    """What happened: errors of our own, findings that were left out, files that were not linted."""
+    for error in report.internal_errors:
+        text = f"Internal error in {error.where}: {error.message}"
+        yield _notification("error", text, [error.path], error.where, rules)
+    if reported < len(report.findings):
+        text = f"Only the {reported:,} most severe of {len(report.findings):,} findings are reported."
+        yield _notification("warning", text)
+    if reported > MOST_SHOWN:
+        yield _notification("warning", f"Of {reported:,} findings, GitHub keeps the {MOST_SHOWN:,} most severe.")
+    for skipped in report.skipped:
+        yield _notification("note", f"Not linted: {skipped.reason}", [skipped.path])
+
+
+def _configuration(report: Report, rules: dict[str, int]) -> Iterator[Json]:
+    """The rules that a fact which nobody said left undecided, and the option that would say it."""
+    paths: dict[tuple[str, tuple[str, ...]], dict[str, None]] = {}
+    for gap in report.not_evaluated:
+        paths.setdefault((gap.rule, gap.missing), {})[gap.path] = None
+    for (rule, missing), of_files in paths.items():
+        options = dict.fromkeys(OPTIONS[fact] for fact in missing if fact in OPTIONS)
+        advice = f" (say it with {', '.join(options)})" if options else ""
+        text = f"{rule} was not evaluated, unknown: {', '.join(missing) or 'not said'}{advice}."
+        if len(of_files) > MOST_PLACES:
+            text += f" In {len(of_files):,} files, of which the first {MOST_PLACES} are listed."
+        yield _notification("note", text, list(of_files)[:MOST_PLACES], rule, rules)
+
+
+def _notification(
+    level: str, text: str, paths: Iterable[str] = (), rule: str = "", rules: dict[str, int] | None = None
+) -> Json:
+    note: Json = {"level": level, "message": {"text": text}}
+    places = [{"physicalLocation": {"artifactLocation": _location(path)}} for path in paths]
+    if places:
+        note["locations"] = places
+    if rules and rule in rules:
+        note["associatedRule"] = {"id": rule, "index": rules[rule]}
+    return note
 
 
 # ------------------------------------------------------------------------------------------------------------ places
@@ -216,72 +286,30 @@ def _places(finding: Finding) -> list[Location]:
     return [finding.at, *(place.at for place in finding.related), *(edit.at for edit in edits)]
 
 
-def _usable(at: Location) -> Location:
-    """A place that does not lie in its text becomes the file's first line."""
-    if 0 <= at.span.start <= at.span.end <= len(at.source.text):
-        return at
-    return Location(at.source, at.source.line_span(1))
-
-
-def _first_line(at: Location) -> Location:
-    """The place as far as its first line goes: a pull request shows an alert only when all its lines are in the diff.
-
-    A place without extent has nothing to show; the line it stands on has.
-    """
-    line = at.source.line_span(at.start.line)
-    span = Span(at.span.start, min(at.span.end, line.end))
-    return Location(at.source, span if span.start < span.end else line)
-
-
 def _region(at: Location) -> Json:
-    at = _usable(at)
+    """A region to be shown. On an empty line there are no columns."""
+    at = usable(at)
+    if not at.source.line(at.start.line) and at.start == at.end:
+        return {"startLine": at.start.line}
+    return _exact(at)
+
+
+def _exact(at: Location) -> Json:
+    """A region whose ends are both said; it is empty where they are the same."""
     start, end = at.start, at.end
-    if not at.source.line(start.line) and start == end:
-        return {"startLine": start.line}
     return {"startLine": start.line, "startColumn": start.column, "endLine": end.line, "endColumn": end.column}
 
 
-def _artifact(path: str) -> Json:
-    pure = PurePath(path)
-    if pure.is_absolute():
-        return {"uri": pure.as_uri()}
-    return {"uri": quote(os.fsencode(pure.as_posix())), "uriBaseId": "%SRCROOT%"}
+def _artifact(path: str, linted: bool) -> Json:
+    artifact: Json = {"location": _location(path), "encoding": "utf-8"}
+    language = LANGUAGES.get(PurePath(path).suffix.lower())
+    if language:
+        artifact["sourceLanguage"] = language
+    if linted:
+        artifact["roles"] = ["analysisTarget"]
+    return artifact
 
 
-# ------------------------------------------------------------------------------------------------------ fingerprints
-
-
-def _fingerprint(rule: str, at: Location) -> str:
-    """Stays the same while the flagged text does, wherever in the file it moves."""
-    key = [rule, _artifact(at.source.path)["uri"], at.text]
-    return sha256("\0".join(key).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-BLOCK = 100
-END = "\uffff"
-
-
-def line_hashes(source: SourceText) -> list[str]:
-    """`primaryLocationLineHash` of each line, as GitHub computes it where a log has none.
-
-    Of the text without blanks and tabs, its line breaks being `\\n`: the hash of a line is that of the hundred UTF-16
-    units from its start on, as a polynomial in 37 modulo 2**64, the text being followed by 0xFFFF and zeros. Lines with
-    the same hundred units are told apart by a running number.
-    """
-    text = re.sub(r"[ \t]", "", re.sub(r"\r\n?", "\n", "\ufeff" * source.bom + source.text))
-    units = (text + END + "\0" * (BLOCK - 1)).encode("utf-16-le", "surrogatepass")
-    seen: Counter[bytes] = Counter()
-    hashes, start = [], 0
-    for line in (text + END).split("\n"):
-        block = units[start : start + 2 * BLOCK]
-        seen[block] += 1
-        hashes.append(f"{_polynomial(block):x}:{seen[block]}")
-        start += len(f"{line}\n".encode("utf-16-le", "surrogatepass"))
-    return hashes
-
-
-def _polynomial(block: bytes) -> int:
-    value = 0
-    for (unit,) in struct.iter_unpack("<H", block):
-        value = value * 37 + unit
-    return value % 2**64
+def _location(path: str) -> Json:
+    address = uri(path)
+    return {"uri": address} if address.startswith("file:") else {"uri": address, "uriBaseId": "%SRCROOT%"}

@@ -1,0 +1,59 @@
+"""Markdown for `$GITHUB_STEP_SUMMARY`: everything that a report holds, within the size that GitHub takes."""
+
+from __future__ import annotations
+
+from trainlint.findings import SEVERITIES, Report
+from trainlint.reporters.markup import advice, code, details, fitting, place, table, text
+from trainlint.reporters.style import Style
+from trainlint.reporters.summary import count, gaps, totals, verdict, worst_first
+
+MOST_BYTES = 1024 * 1024
+"""GitHub shows nothing of a longer summary."""
+RESERVE = 2_000
+"""Bytes for headings and for what is said of the lines that were cut."""
+
+
+def render(report: Report, style: Style) -> str:
+    """Counts, a table of the findings with the worst first, and what to do about them on a click."""
+    room = MOST_BYTES - RESERVE
+    blocks = [["## trainlint"], [text("".join(verdict(report)))]]
+    errors = [
+        f"- **Internal error** in {code(error.where)} on {code(error.path)}: {text(error.message)}"
+        for error in report.internal_errors
+    ]
+    for lines, noun in ((errors, "internal error"),):
+        kept = fitting(lines, room // 4)
+        room -= _size(kept)
+        blocks.append([*kept, *_cut(len(lines) - len(kept), noun)])
+    findings = worst_first(report.findings)
+    if findings:
+        numbers = totals(report)
+        blocks.append(
+            list(table((*SEVERITIES, "fixable"), [tuple(f"{numbers[n]:,}" for n in (*SEVERITIES, "fixable"))]))
+        )
+        rows = [
+            (finding.severity, code(place(finding), in_table=True), code(finding.rule), text(finding.message))
+            for finding in findings
+        ]
+        lines = list(table(("severity", "place", "rule", "finding"), rows))
+        kept = fitting(lines, room)
+        room -= _size(kept)
+        blocks += [kept, _cut(len(lines) - len(kept), "finding")]
+    for title, lines, noun in (
+        ("What to do", advice(findings), "piece of advice"),
+        ("Not evaluated", [f"- {text(gap)}" for gap in gaps(report)], "line"),
+        ("Not linted", [f"- {code(skipped.path)}: {text(skipped.reason)}" for skipped in report.skipped], "file"),
+    ):
+        kept = fitting(lines, room)
+        room -= _size(kept)
+        if lines:
+            blocks.append(details(title, [*kept, *_cut(len(lines) - len(kept), noun)]))
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _size(lines: list[str]) -> int:
+    return sum(len(line.encode()) + 1 for line in lines)
+
+
+def _cut(number: int, noun: str) -> list[str]:
+    return ["", f"… and {count(number, noun)} more, for which there is no room."] if number else []
