@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from functools import cache
 
 import click
 
 from trainlint.cli import options
+from trainlint.effective import Configuration
 
 
 @click.command("explain", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("paths", nargs=-1, required=True, metavar="PATH|-...")
-@options.stated
+@options.configured(options.SEARCH, options.WALK)
 @click.option("--origins", is_flag=True, help="Show where each number came from.")
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", help="How to show it.")
 @click.option(
     "--stdin-filename", metavar="NAME", help="What to call the text read from stdin; its suffix says the format."
 )
-def command(paths: tuple[str, ...], origins: bool, format_: str, stdin_filename: str | None, **stated: Any) -> None:
+def command(
+    paths: tuple[str, ...],
+    configuration: Configuration,
+    origins: bool,
+    format_: str,
+    stdin_filename: str | None,
+    **walk: bool,
+) -> None:
     """Show the run that a configuration describes, and where each number came from.
 
     A star marks a framework's default, a question mark what no file says.
@@ -26,13 +34,13 @@ def command(paths: tuple[str, ...], origins: bool, format_: str, stdin_filename:
     from trainlint.explain import cards, to_json
     from trainlint.linter import Linter
 
-    linter = Linter(options.settings_of(**stated))
-    found = options.find(paths, stdin_filename)
+    linter = cache(Linter)  # files with the same settings share one
+    found = options.find(paths, stdin_filename, configuration, **walk)
     for source, error in found.unreadable:
         click.echo(f"{source.path}:{error.line}:{error.column}: cannot be read: {error.reason}", err=True)
     launches = []
     for source in options.sources(found):
-        document, of_source = linter.read(source)
+        document, of_source = linter(configuration.of(source)).read(source)
         launches += of_source
         for problem in document.problems:
             start = problem.at.start

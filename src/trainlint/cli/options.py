@@ -2,46 +2,53 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from trainlint import settings as settings_module
-from trainlint.discover import candidates, promising
-from trainlint.settings import Settings, SettingsError
+from trainlint.config import VARIABLE, keys
+from trainlint.discover import discover
+from trainlint.effective import Configuration
+from trainlint.findings import Confidence, Skipped
+from trainlint.settings import FailOn, Profile, Settings, SettingsError
 from trainlint.text import SourceText, Unreadable
-
-NAME = re.compile(r"[A-Za-z_]\w*$")
 
 
 def _amount(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
     """A count that may carry a unit: 250000, 250_000, 250k, 1.5M, 20GB."""
     if value is None:
         return None
-    match = re.fullmatch(r"(\d[\d_,]*(?:\.\d+)?)\s*([kKmMgGtT]?)[bB]?", value.strip())
-    if match is None:
-        raise click.BadParameter(f"{value!r} is no amount such as 250000, 1.5M or 20GB")
-    number = float(match.group(1).replace("_", "").replace(",", ""))
-    return int(number * {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}[match.group(2).lower()])
+    try:
+        return settings_module.amount(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _list(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Values that may be separated by commas."""
+    return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
 
 
 def _defines(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
     found = {}
     for value in values:
         name, equals, text = value.partition("=")
-        if not equals or not NAME.match(name):
+        if not equals or not VARIABLE.match(name):
             raise click.BadParameter(f"{value!r} is not NAME=VALUE")
         found[name] = text
     return found
 
 
-_STATED: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
+Option = Callable[[Callable[..., Any]], Callable[..., Any]]
+Options = tuple[Option, ...]
+
+_STATED: Options = (
     click.option("--world-size", type=click.IntRange(min=1), metavar="N", help="GPUs (processes) of the run."),
     click.option("--gpu", metavar="NAME", help="Kind of GPU, for instance A100-80G."),
     click.option("--gpu-memory", type=click.FloatRange(min=0, min_open=True), metavar="GIB", help="Memory of one GPU."),
@@ -54,11 +61,94 @@ _STATED: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
 )  # fmt: skip
 
 
-def stated(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say what no file does."""
-    for option in reversed(_STATED):
+_CONFIG: Options = (
+    click.option(
+        "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+        help="Use this configuration file for all files.",
+    ),
+    click.option("--isolated", is_flag=True, help="Use no configuration file."),
+)  # fmt: skip
+
+JUDGING: Options = (
+    click.option("--select", multiple=True, callback=_list, metavar="RULE,...", help="Use these rules only."),
+    click.option("--extend-select", multiple=True, callback=_list, metavar="RULE,...", help="Use these rules, too."),
+    click.option("--ignore", multiple=True, callback=_list, metavar="RULE,...", help="Do not use these rules."),
+    click.option("--profile", type=click.Choice(get_args(Profile)), help="Which thresholds hold."),
+    click.option(
+        "--fail-on", type=click.Choice(get_args(FailOn)),
+        help="The mildest finding that fails (exit 1); warning by default.",
+    ),
+    click.option(
+        "--min-confidence", type=click.Choice(get_args(Confidence)), help="Report only findings as sure as this."
+    ),
+    click.option(
+        "--rules", multiple=True, type=click.Path(exists=True, file_okay=False), metavar="DIR",
+        help="A directory of further rules. May be repeated.",
+    ),
+)  # fmt: skip
+"""Which rules judge, and how strictly."""
+
+SEARCH: Options = (
+    click.option("--include", multiple=True, metavar="PATTERN", help="Search files of these names, too."),
+    click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave these out, instead of the usual ones."),
+    click.option("--extend-exclude", multiple=True, metavar="PATTERN", help="Leave these out, too."),
+)
+"""Which files a search takes."""
+
+WALK: Options = (
+    click.option("--force-exclude", is_flag=True, help="Leave out what is excluded even where it is named."),
+    click.option(
+        "--no-gitignore", "gitignore", is_flag=True, default=True, flag_value=False, help="Search what git ignores."
+    ),
+)
+"""How to search: the command passes them on to `find`."""
+
+
+def configured(*groups: Options) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options that override a configuration: those of `groups`, and what no file says. The command gets a `configuration`.
+
+    A configuration that cannot be used ends the command with exit 2, whenever it is found.
+    """
+    options = [*_CONFIG, *(option for group in groups for option in group), *_STATED]
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def command(**given: Any) -> Any:
+            # parameters that are no key of a configuration are the command's own
+            said = {key: given.pop(key.replace("-", "_")) for key in keys() if key.replace("-", "_") in given}
+            overrides = {key: _plain(value) for key, value in said.items() if value not in (None, (), {})}
+            file, isolated = given.pop("config"), given.pop("isolated")
+            if file is not None and isolated:
+                raise click.UsageError("--config and --isolated exclude each other")
+            try:
+                return function(configuration=Configuration(overrides, file, isolated), **given)
+            except SettingsError as error:
+                raise _Unusable(str(error)) from None
+
+        return _with(options, command)
+
+    return decorate
+
+
+def _with(options: Sequence[Option], function: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(options):
         function = option(function)
     return function
+
+
+class _Unusable(click.ClickException):
+    """Settings that cannot be used."""
+
+    exit_code = 2
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def stated(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say what no file does."""
+    return _with(_STATED, function)
 
 
 def settings_of(
@@ -80,29 +170,36 @@ def settings_of(
 
 @dataclass
 class Found:
-    """The sources to look at. `explicit`: the user named the file itself, so it is looked at whatever it holds."""
+    """The sources to look at. `explicit`: the user named the file itself, so it is looked at whatever it holds.
+
+    `skipped` are the files and directories that were passed over, and why; `examined` counts the candidates.
+    """
 
     sources: list[tuple[SourceText, bool]] = field(default_factory=list)
     unreadable: list[tuple[SourceText, Unreadable]] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
     examined: int = 0
 
 
-def find(paths: tuple[str, ...], stdin_filename: str | None) -> Found:
+def find(
+    paths: tuple[str, ...],
+    stdin_filename: str | None,
+    configuration: Configuration | None = None,
+    *,
+    force_exclude: bool = False,
+    gitignore: bool = True,
+) -> Found:
     """Read files, the configurations below directories, and `-` for stdin. Raises a click error for a path that is not there."""
-    found = Found()
-    for path in paths:
-        if path == "-":
-            data = sys.stdin.buffer.read()
-            name = stdin_filename or "-"
-            _add(found, name, partial(SourceText.decode, data, name), True)
-        elif Path(path).is_dir():
-            for file in candidates(Path(path)):
-                found.examined += 1
-                if promising(file):
-                    _add(found, str(file), partial(SourceText.load, file), False)
-        else:
-            found.examined += 1
-            _add(found, path, partial(SourceText.load, Path(path)), True)
+    choice = (configuration or Configuration()).choice
+    files = [Path(path) for path in paths if path != "-"]
+    discovered = discover(files, choice, gitignore=gitignore, force_exclude=force_exclude)
+    found = Found(skipped=discovered.skipped, examined=discovered.examined)
+    if "-" in paths:
+        data = sys.stdin.buffer.read()
+        name = stdin_filename or "-"
+        _add(found, name, partial(SourceText.decode, data, name), True)
+    for entry in discovered.files:
+        _add(found, str(entry.path), partial(SourceText.load, entry.path), entry.explicit)
     return found
 
 
