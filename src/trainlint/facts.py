@@ -95,6 +95,8 @@ class ArgumentIssue:
     certain: bool = True
     related: tuple[tuple[str, Location], ...] = ()
     replacement: str | None = None
+    superseded: Argument | None = field(default=None, compare=False)
+    """The argument that has no effect because a later one wins."""
 
 
 @dataclass(slots=True)

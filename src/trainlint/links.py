@@ -26,7 +26,7 @@ class Files:
     """Looks up and reads linked files. `parse` turns a source into a Document (given from outside, to keep layers apart)."""
 
     def __init__(self, parse: Callable[[SourceText], Document]) -> None:
-        self._parse = parse
+        self.parse = parse
         self._documents: dict[Path, Document] = {}
 
     def directories(self, source: SourceText, directory: str | None = "") -> list[Path]:
@@ -80,7 +80,7 @@ class Files:
         if path not in self._documents:
             called = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
             try:
-                self._documents[path] = self._parse(SourceText.load(path, called))
+                self._documents[path] = self.parse(SourceText.load(path, called))
             except Unreadable as error:
                 raise Unknown(f"{called} cannot be read: {error.reason}") from None
             except OSError as error:
@@ -88,6 +88,11 @@ class Files:
             except ValueError:
                 raise Unknown(f"{called} is of no known format") from None
         return self._documents[path]
+
+    def hold(self, source: SourceText) -> None:
+        """Let this text stand for its file from now on, whatever is on disk: a fix is judged before it is written."""
+        if source.file is not None:
+            self._documents[source.file] = self.parse(source)
 
     def json(self, path: Path) -> Any:
         """The value of a small JSON file such as a model's config.json. Raises `Unknown` where it cannot be read."""

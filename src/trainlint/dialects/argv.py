@@ -225,6 +225,6 @@ def _note_duplicate(arguments: Arguments, argument: Argument) -> None:
     arguments.issues.append(
         ArgumentIssue(
             "duplicate", argument.name, message, argument.key, f"remove the {flag} that is not meant",
-            related=(("the first one, without effect", earlier.key),),
+            related=(("the first one, without effect", earlier.key),), superseded=earlier,
         )
     )  # fmt: skip

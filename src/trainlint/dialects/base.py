@@ -70,7 +70,14 @@ def from_command(
         facts,
         lambda fact: f"--{dialect.spell(fact) or fact}",
         context.stated,
-        context={"files": context.files, "directories": directories, "started": started, "document": document, **extra},
+        context={
+            "files": context.files,
+            "directories": directories,
+            "started": started,
+            "document": document,
+            "schema": schema,
+            **extra,
+        },
     )
 
 
@@ -93,6 +100,7 @@ def from_tree(
             "files": context.files,
             "directories": context.files.directories(document.source),
             "document": document,
+            "schema": schema,
             **extra,
         },
     )

@@ -314,7 +314,7 @@ def tree_run(
 ) -> Run:
     """A Trainer run from the top-level keys of a data file, with the DeepSpeed file that it names."""
     arguments = tree.read(document, schema, loader, convert, closed=closed)
-    run = from_tree(dialect, document, context, arguments, schema)
+    run = from_tree(dialect, document, context, arguments, schema, loader=loader)
     _link_deepspeed(run)
     return run
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from trainlint.document import Document
 from trainlint.facts import ArgumentIssue, Launch, Run
 from trainlint.findings import Confidence, Finding, Fix, Related
+from trainlint.fixer import remove
 from trainlint.ruleset.file import Rule
 from trainlint.text import Edit
 
@@ -20,9 +21,7 @@ def issues(rule: Rule, document: Document, launches: list[Launch]) -> Iterator[F
         for issue in _gathered([issue for issue in wanted if all(issue in others for others in every[1:])]):
             case = rule.cases[0 if issue.certain else -1]
             related = tuple(Related(text, at) for text, at in issue.related)
-            fix = None
-            if issue.replacement is not None:
-                fix = Fix(issue.advice, (Edit(issue.at, issue.replacement),))
+            fix = _fix(rule, launch.first, issue)
             confidence: Confidence = "high" if issue.certain else "medium"
             yield Finding(
                 rule.id,
@@ -36,6 +35,16 @@ def issues(rule: Rule, document: Document, launches: list[Launch]) -> Iterator[F
                 rule.why,
                 issue.name,
             )
+
+
+def _fix(rule: Rule, run: Run, issue: ArgumentIssue) -> Fix | None:
+    if issue.replacement is not None:
+        return Fix(issue.advice, (Edit(issue.at, issue.replacement),), rule.safe)
+    if issue.superseded is None:
+        return None
+    edits = remove(run, issue.superseded)
+    shown = f"{issue.superseded.key.text} {issue.superseded.at.text}"
+    return Fix(f"remove {shown}, which has no effect", edits, rule.safe) if edits else None
 
 
 def _gathered(issues: list[ArgumentIssue]) -> list[ArgumentIssue]:
