@@ -13,6 +13,7 @@ COMMANDS = {
     "lint": "Find what would ruin a training run before it is started.",
     "explain": "Show the run that a configuration describes, and where each number came from.",
     "config": "Show the settings in force for a file, and where each was said.",
+    "baseline": "Keep known findings out of the report.",
     "rules": "List the rules.",
     "rule": "Show the page of one rule.",
 }

@@ -25,4 +25,7 @@ def problems(rule: Rule, document: Document, launches: list[Launch]) -> Iterator
             fix = Fix("repair it", edits, rule.safe)
         related = tuple(Related(text, at) for text, at in problem.related)
         advice = case.advice.source
-        yield Finding(rule.id, case.severity, "high", problem.message, problem.at, advice, related, fix, rule.why)
+        # a key that stands twice is an argument; a bracket or a comment is none
+        text = problem.at.text.strip("\"'")
+        name = text if text.isidentifier() else ""
+        yield Finding(rule.id, case.severity, "high", problem.message, problem.at, advice, related, fix, rule.why, name)
