@@ -28,15 +28,15 @@ def bash_accepts(script: str) -> bool:
     return run.returncode == 0
 
 
-def bash_launches(script: str) -> list[list[str]]:
-    """The arguments of every `launch` that bash makes of a script, in the order of their texts."""
+def bash_launches(script: str, name: str = "launch") -> list[list[str]]:
+    """The arguments of every `launch` (or `name`) that bash makes of a script, in the order of their texts."""
     assert BASH is not None
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
+    with tempfile.TemporaryDirectory() as folder:
+        directory = Path(folder)
         stubs, work = directory / "stubs", directory / "work"
         stubs.mkdir()
         work.mkdir()
-        stub = stubs / "launch"
+        stub = stubs / name
         stub.write_text(_STUB)
         stub.chmod(0o755)
         (work / "run.sh").write_bytes(script.encode())

@@ -72,6 +72,10 @@ class SourceText:
                 *_position_in_bytes(body, error.start),
             ) from None
 
+    def encode(self, text: str) -> bytes:
+        """A text as the bytes of this file: `encode(self.text)` is what was read."""
+        return (codecs.BOM_UTF8 if self.bom else b"") + text.encode("utf-8")
+
     @cached_property
     def _line_starts(self) -> list[int]:
         return [0, *(i + 1 for i, char in enumerate(self.text) if char == "\n")]
