@@ -11,11 +11,12 @@ import re
 import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from trainlint.findings import Skipped
 from trainlint.patterns import Patterns, exclude_file, read_ignore_file, repository_of
+from trainlint.plugins import installed
 from trainlint.settings import DEFAULT_EXCLUDE, FileChoice
 from trainlint.text import MAX_BYTES
 
@@ -65,10 +66,13 @@ def discover(
     paths = list(paths)
     walk.explicit = {os.path.realpath(path) for path in paths if not path.is_dir()}
     for path in paths:
-        if path.is_dir():
+        reason = walk.left_out(path) if force_exclude else None
+        if reason is not None:
+            walk.skip(path, reason)
+        elif path.is_dir():
             walk.directory(path)
         else:
-            walk.file(path, force_exclude)
+            walk.file(path)
     return walk.found
 
 
@@ -78,15 +82,12 @@ class _Walk:
         self.explicit: set[str] = set()
         self._choice, self._gitignore = choice, gitignore
         self._seen: dict[str, Path] = {}
+        self._examined: set[str] = set()
 
-    def file(self, path: Path, force_exclude: bool) -> None:
+    def file(self, path: Path) -> None:
         """A file that the user named."""
-        self.found.examined += 1
-        reason = self._left_out(path) if force_exclude else None
-        if reason is not None:
-            self._skip(path, reason)
-        else:
-            self._take(path, True)
+        self._examine(path)
+        self._take(path, True)
 
     def directory(self, top: Path) -> None:
         """A directory that the user named: what leaves it out as a whole does not count."""
@@ -108,21 +109,21 @@ class _Walk:
                     descend.append(name)
                     pending[os.path.join(root, name)] = here
                 else:
-                    self._skip(Path(root, name), reason)
+                    self.skip(Path(root, name), reason)
             folders[:] = descend
 
     def _candidate(
         self, path: Path, absolute: Path, ignores: list[Patterns], choice: FileChoice, exclude: list[Patterns]
     ) -> None:
         if path.suffix.lower() not in SUFFIXES and not _matches(choice.include, absolute):
-            self._skip(path, "of no format that is read (an include pattern would add it)")
+            self.skip(path, "of no format that is read (an include pattern would add it)")
             return
-        self.found.examined += 1
+        self._examine(path)
         if os.path.realpath(path) in self.explicit:
             return
         reason = _ruled_out(absolute, False, ignores, exclude) or why_not(path)
         if reason is not None:
-            self._skip(path, reason)
+            self.skip(path, reason)
         else:
             self._take(path, False)
 
@@ -136,16 +137,20 @@ class _Walk:
             return "a Python virtual environment"
         return reason
 
+    def _examine(self, path: Path) -> None:
+        self._examined.add(os.path.realpath(path))
+        self.found.examined = len(self._examined)
+
     def _take(self, path: Path, explicit: bool) -> None:
         real = os.path.realpath(path)
         if real in self._seen:
             if str(self._seen[real]) != str(path):
-                self._skip(path, f"the same file as {self._seen[real]}")
+                self.skip(path, f"the same file as {self._seen[real]}")
             return
         self._seen[real] = path
         self.found.files.append(Entry(path, explicit))
 
-    def _skip(self, path: Path, reason: str) -> None:
+    def skip(self, path: Path, reason: str) -> None:
         self.found.skipped.append(Skipped(str(path), reason))
 
     # ------------------------------------------------------------------------------------------------ .gitignore
@@ -171,8 +176,8 @@ class _Walk:
         own = _ignore_file(shown, folder / ".gitignore")
         return ignores if own is None else [*ignores, own]
 
-    def _left_out(self, path: Path) -> str | None:
-        """Why a file that the user named would not have been found by searching."""
+    def left_out(self, path: Path) -> str | None:
+        """Why a path that the user named would not have been found by searching."""
         absolute = Path(os.path.abspath(path))
         ignores = self._ignores_above(absolute)
         top = repository_of(absolute.parent) if self._gitignore else None
@@ -180,18 +185,18 @@ class _Walk:
             if top is None or step == top or not step.is_relative_to(top):
                 continue
             above = [patterns for patterns in ignores if step.parent.is_relative_to(patterns.base)]
-            reason = _ruled_out(step, step != absolute, above, [])
+            reason = _ruled_out(step, step != absolute or path.is_dir(), above, [])
             if reason is not None:
                 return reason
         for patterns in self._choice(absolute.parent).exclude:
-            decision = patterns.covers(absolute)
+            decision = patterns.covers(absolute, directory=path.is_dir())
             if decision is not None:
                 return _excluded(decision.pattern, patterns)
         return None
 
 
 def _unlisted(walk: _Walk, error: OSError) -> None:
-    walk._skip(Path(error.filename), f"cannot be listed: {error.strerror}")
+    walk.skip(Path(error.filename), f"cannot be listed: {error.strerror}")
 
 
 def _ignore_file(shown: Path, file: Path) -> Patterns | None:
@@ -249,13 +254,18 @@ def why_not(path: Path) -> str | None:
         return f"cannot be read: {error.strerror}"
     if b"\0" in data:
         return "not a text file"
-    if HINTS.search(data) is None:
+    if HINTS.search(data) is None and not any(hint in data for hint in _plugin_hints()):
         return "describes no training run"
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
         return "not a text file in UTF-8"
     return None
+
+
+@cache
+def _plugin_hints() -> tuple[bytes, ...]:
+    return tuple(hint.encode() for plugin in installed() for hint in plugin.hints)
 
 
 def promising(path: Path) -> bool:

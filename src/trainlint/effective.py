@@ -15,7 +15,7 @@ from trainlint.patterns import Patterns
 from trainlint.ruleset import catalogue
 from trainlint.ruleset.expressions import RuleError
 from trainlint.ruleset.file import Rule
-from trainlint.selection import check, matches
+from trainlint.selection import check
 from trainlint.settings import (
     DEFAULT_EXCLUDE,
     FileChoice,
@@ -179,9 +179,8 @@ class _Combined:
     def _ignores(self) -> Iterator[Ignore]:
         for source in self.sources:
             for index, entry in enumerate(source.config.ignores):
-                ids = (rule.id for rule in self.rules.values() if any(matches(s, rule) for s in entry.rules))
                 patterns = Patterns(source.base, (entry.path,))
-                yield Ignore(patterns, entry.pointer, tuple(ids), entry.reason, source.where("ignores", index))
+                yield Ignore(patterns, entry.pointer, tuple(entry.rules), entry.reason, source.where("ignores", index))
 
     def _excluded(self) -> Iterator[Patterns]:
         if self._last("exclude") is None:

@@ -51,16 +51,18 @@ class Patterns:
                 return Decision(line.number, line.text, line.positive)
         return None
 
-    def covers(self, path: Path) -> Decision | None:
-        """The line that matches the file or the outermost directory above it that any matches. `path` is absolute."""
+    def covers(self, path: Path, directory: bool = False) -> Decision | None:
+        """The line that matches the path or the outermost directory above it that any matches. `path` is absolute."""
         for step in (*reversed(self._above(path)), path):
-            decision = self.decide(step, directory=step != path)
+            decision = self.decide(step, directory=directory or step != path)
             if decision is not None and decision.positive:
                 return decision
         return None
 
     def without(self, path: Path) -> Patterns:
         """The same patterns, silent where they would match the directory `path` or one above it."""
+        if self.base.is_relative_to(path):
+            return self
         matched = {
             line.number
             for line in self._compiled

@@ -13,7 +13,7 @@ import click
 
 from trainlint import settings as settings_module
 from trainlint.config import VARIABLE, keys
-from trainlint.discover import discover
+from trainlint.discover import default_choice, discover
 from trainlint.effective import Configuration
 from trainlint.findings import Confidence, Skipped
 from trainlint.settings import FailOn, Profile, Settings, SettingsError
@@ -190,7 +190,7 @@ def find(
     gitignore: bool = True,
 ) -> Found:
     """Read files, the configurations below directories, and `-` for stdin. Raises a click error for a path that is not there."""
-    choice = (configuration or Configuration()).choice
+    choice = configuration.choice if configuration is not None else default_choice
     files = [Path(path) for path in paths if path != "-"]
     discovered = discover(files, choice, gitignore=gitignore, force_exclude=force_exclude)
     found = Found(skipped=discovered.skipped, examined=discovered.examined)
