@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from trainlint.document import Origin
-from trainlint.findings import Confidence
+from trainlint.findings import CONFIDENCES, Confidence
 from trainlint.text import Location
 
 Status = Literal["known", "default", "one-of", "unknown"]
@@ -221,9 +221,8 @@ class View:
 
     @property
     def confidence(self) -> Confidence:
-        order: tuple[Confidence, ...] = ("high", "medium", "low")
-        levels = [order.index(fact.confidence) for fact in self.read.values()]
-        return order[max([*levels, 1 if self.notes else 0])]
+        levels = [CONFIDENCES.index(fact.confidence) for fact in self.read.values()]
+        return CONFIDENCES[max([*levels, 1 if self.notes else 0])]
 
     def conclude(self, name: str, value: Any) -> Fact:
         """The fact that follows from what was read."""

@@ -9,6 +9,8 @@ from trainlint.text import Edit, Location
 
 Severity = Literal["error", "warning", "note"]
 Confidence = Literal["high", "medium", "low"]
+CONFIDENCES: tuple[Confidence, ...] = ("high", "medium", "low")
+"""From the surest to the least sure."""
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """From the worst to the mildest."""
 
@@ -62,6 +64,15 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Hidden:
+    """A finding that a comment or the configuration (`at` is None) hides, and the reason given there."""
+
+    finding: Finding
+    reason: str
+    at: Location | None
+
+
+@dataclass(frozen=True, slots=True)
 class NotEvaluated:
     """A rule that could not be decided for a run, and the facts that were missing."""
 
@@ -102,6 +113,7 @@ class Report:
     rules: list[RuleInfo] = field(default_factory=list)
     examined: int = 0
     notes_hidden: bool = False
+    suppressed: list[Hidden] = field(default_factory=list)
     known: int = 0
     """Findings left out because a baseline holds them."""
 

@@ -29,6 +29,11 @@ class Files:
         self.parse = parse
         self._documents: dict[Path, Document] = {}
 
+    @property
+    def read(self) -> list[Path]:
+        """The files that were read so far."""
+        return list(self._documents)
+
     def directories(self, source: SourceText, directory: str | None = "") -> list[Path]:
         """Where relative paths of `source` may start. `directory` is the script's own `cd`, None when unknown."""
         if directory is None:

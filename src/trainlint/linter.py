@@ -6,32 +6,41 @@ import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 
-from trainlint import dialects, readers
+from trainlint import dialects, readers, suppress
 from trainlint.derive import DERIVATIONS
 from trainlint.dialects.base import Context
 from trainlint.document import Document
 from trainlint.facts import Launch, Run
-from trainlint.findings import SEVERITIES, Finding, InternalError, NotEvaluated, Related, Report
+from trainlint.findings import CONFIDENCES, SEVERITIES, Finding, InternalError, NotEvaluated, Related, Report
 from trainlint.links import Files
 from trainlint.ruleset import catalogue
-from trainlint.ruleset.checks import CHECKS
+from trainlint.ruleset.checks import checks
 from trainlint.ruleset.evaluate import Limits, judge
 from trainlint.ruleset.file import Rule
+from trainlint.selection import selected
 from trainlint.settings import Settings
 from trainlint.text import SourceText
 
 
 @dataclass
 class Linter:
-    """Lints sources one after the other; files that several of them name are read once."""
+    """Lints sources under the same settings one after the other; files that several of them name are read once."""
 
     settings: Settings = field(default_factory=Settings)
+    suppressions: bool = True
+    """False: what comments and the configuration would hide is reported all the same."""
 
     @cached_property
     def rules(self) -> dict[str, Rule]:
-        """The rules that judge, by id. Raises `RuleError` at the first use for a page that cannot be used."""
+        """All rules by id, the selected and the others. Raises `RuleError` at the first use for a page that cannot be used."""
         return catalogue(self.settings.rules)
+
+    @property
+    def linked(self) -> list[Path]:
+        """The files that the linted ones name and that were read with them."""
+        return self._context.files.read
 
     @cached_property
     def _context(self) -> Context:
@@ -57,15 +66,39 @@ class Linter:
         except Exception:
             report.internal_errors.append(_internal(source.path, "reading"))
             return []
+        self.judge(document, launches, report)
+        return launches
+
+    def judge(self, document: Document, launches: list[Launch], report: Report) -> None:
+        """Add what is to be said of a document and the runs it describes."""
+        source = document.source
         found: list[Finding] = []
         undecided: list[NotEvaluated] = []
+        chosen = selected(self.rules, self.settings, source.file or Path(source.path))
         for rule in self.rules.values():
-            try:
-                self._judge(rule, document, launches, found, undecided)
-            except Exception:
-                report.internal_errors.append(_internal(source.path, rule.id))
-        _add(report, _settle(found, self.rules), undecided)
-        return launches
+            if rule.id in chosen:
+                try:
+                    self._judge(rule, document, launches, found, undecided)
+                except Exception:
+                    report.internal_errors.append(_internal(source.path, rule.id))
+        sorted_out = suppress.apply(
+            document,
+            self._as_set(_settle(found, self.rules)),
+            self.rules,
+            judged=chosen - {gap.rule for gap in undecided},
+            ignores=self.settings.ignores,
+            require_reason=self.settings.require_reason,
+            enabled=self.suppressions,
+        )
+        own = self._as_set([finding for finding in sorted_out.extra if finding.rule in chosen])
+        _add(report, [*sorted_out.kept, *own], undecided)
+        report.suppressed += sorted_out.suppressed
+
+    def findings(self, source: SourceText) -> list[Finding]:
+        """What is to be said of one text alone."""
+        report = Report()
+        self.lint(source, report)
+        return report.findings
 
     def _judge(
         self,
@@ -76,12 +109,22 @@ class Linter:
         undecided: list[NotEvaluated],
     ) -> None:
         if rule.check is not None:
-            found += CHECKS[rule.check](rule, document, launches)
+            found += checks()[rule.check](rule, document, launches)
             return
-        verdicts = [judge(rule, launch, Limits(self.settings.profile)) for launch in launches]
+        limits = Limits(self.settings.profile, self.settings.limits)
+        verdicts = [judge(rule, launch, limits) for launch in launches]
         findings = [verdict for verdict in verdicts if isinstance(verdict, Finding)]
         undecided += [verdict for verdict in verdicts if isinstance(verdict, NotEvaluated)]
         found += _merge(findings, len(launches))
+
+    def _as_set(self, findings: list[Finding]) -> list[Finding]:
+        """The findings with the severities that the user gave to rules, and only those that are sure enough."""
+        least = CONFIDENCES.index(self.settings.min_confidence)
+        return [
+            replace(finding, severity=self.settings.severity.get(finding.rule, finding.severity))
+            for finding in findings
+            if CONFIDENCES.index(finding.confidence) <= least
+        ]
 
 
 def lint(sources: Iterable[SourceText], settings: Settings) -> Report:

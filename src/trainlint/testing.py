@@ -35,7 +35,7 @@ NAMES = {"sh": "run.sh", "yaml": "config.yaml", "json": "config.json"}
 STATED: Mapping[str, Callable[[str], Any]] = {
     "tokens": int, "world_size": int, "gpu": str, "gpu_memory": float, "dataset_bytes": int,
 }  # fmt: skip
-OPTIONS = {"name", "line", "severity", "profile", *STATED}
+OPTIONS = {"name", "line", "severity", "profile", "require_reason", *STATED}
 
 HOLE = re.compile(r"\?(?!$)|[{}]|\bNone\b|\bnan\b")
 """What a sentence for people has in it only where a value is missing."""
@@ -77,7 +77,12 @@ class RuleExample:
         stated = state(**{key: kind(options[key]) for key, kind in STATED.items() if key in options})
         profile = options.get("profile", "default")
         assert profile in ("default", "strict"), f"profile={profile}"
-        settings = Settings(profile="strict" if profile == "strict" else "default", stated=stated, rules=self.rules)
+        settings = Settings(
+            profile="strict" if profile == "strict" else "default",
+            stated=stated,
+            rules=self.rules,
+            require_reason="require_reason" in options,
+        )
         return _lint(example.text, name, folder, settings)
 
     def check(self, folder: Path) -> None:

@@ -3,88 +3,245 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from trainlint.cli import options
-from trainlint.findings import SEVERITIES, Finding, Report, Skipped
-from trainlint.reporters import FORMATS, render, wants_color
-from trainlint.text import Location, Span
+from trainlint.effective import Configuration
+from trainlint.findings import Finding, InternalError, Report, Skipped
+from trainlint.text import Location, SourceText, Span
+
+if TYPE_CHECKING:
+    from trainlint.cli.fixing import Fixing
+    from trainlint.document import Document
+    from trainlint.facts import Launch
+    from trainlint.linter import Linter
+    from trainlint.reporters import Output
 
 NOTHING = "no training run was recognised in it"
 
 
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for, besides the configuration."""
+
+    paths: tuple[str, ...]
+    stdin_filename: str | None
+    walk: dict[str, bool]
+    fixing: Fixing
+    suppressions: bool
+    show_files: bool
+    quiet: bool
+
+
+@dataclass
+class Outcome:
+    """A finished run: the report, and the settings that say whether it fails."""
+
+    report: Report
+    configuration: Configuration
+    documents: list[tuple[SourceText, Document]] = field(default_factory=list)
+    launches: list[Launch] = field(default_factory=list)
+    seen: list[Path] = field(default_factory=list)
+    """What was looked at, linked files included: what --watch watches."""
+
+    @property
+    def fails(self) -> bool:
+        return any(self.configuration.of(f.at.source).fails(f.severity) for f in self.report.findings)
+
+
 @click.command("lint", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("paths", nargs=-1, metavar="[PATH|-]...")
-@options.stated
-@click.option("--profile", type=click.Choice(["default", "strict"]), default="default", help="Which thresholds hold.")
-@click.option("--format", "format_", type=click.Choice(list(FORMATS)), default="text", help="How to report.")
+@options.configured(options.JUDGING, options.SEARCH, options.WALK)
+@click.option("--fix", "fix", is_flag=True, help="Apply the fixes that cannot change what was meant.")
+@click.option("--unsafe-fixes", is_flag=True, help="With --fix, --fix-only or --diff: apply the others, too.")
+@click.option("--fix-only", is_flag=True, help="Apply fixes and report nothing else.")
+@click.option("--diff", is_flag=True, help="Show what --fix would change, and change nothing.")
+@click.option("--show-fixes", is_flag=True, help="List the fixes that were applied.")
 @click.option(
-    "--fail-on", type=click.Choice([*SEVERITIES, "never"]), default="warning", help="The mildest finding that fails (exit 1)."
+    "--no-ignores", "suppressions", is_flag=True, default=True, flag_value=False, help="Report what comments hide."
+)
+@click.option("--show-suppressed", is_flag=True, help="Add what comments hide to formats that can mark it as such.")
+@click.option("--add-ignores", is_flag=True, help="Write a comment that hides each finding.")
+@click.option("--reason", default="", metavar="TEXT", help="The reason that --add-ignores writes.")
+@click.option("--baseline", type=click.Path(dir_okay=False), metavar="FILE", help="Hide what is known.")
+@click.option(
+    "--output", "outputs", multiple=True, metavar="FORMAT[:PATH]",
+    help="How to report, and into which file. May be repeated.",
 )  # fmt: skip
+@click.option("--format", "format_", metavar="FORMAT", help="How to report on the standard output.")
+@click.option("--statistics", is_flag=True, help="Count the findings of each rule instead of showing them.")
+@click.option("--quiet", "-q", is_flag=True, help="Print findings only.")
+@click.option("--show-files", is_flag=True, help="List the files, and why others were passed over.")
+@click.option("--watch", is_flag=True, help="Lint again whenever a file changes.")
 @click.option(
     "--stdin-filename", metavar="NAME", help="What to call the text read from stdin; its suffix says the format."
 )
-@click.option(
-    "--rules", "rules", multiple=True, type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
-    help="A directory of further rules. May be repeated.",
-)  # fmt: skip
 def command(
-    paths: tuple[str, ...], profile: Any, format_: str, fail_on: str, stdin_filename: str | None, rules: tuple[Path, ...],
-    **stated: Any,
-) -> None:  # fmt: skip
+    paths: tuple[str, ...],
+    configuration: Configuration,
+    fix: bool,
+    unsafe_fixes: bool,
+    fix_only: bool,
+    diff: bool,
+    show_fixes: bool,
+    suppressions: bool,
+    show_suppressed: bool,
+    add_ignores: bool,
+    reason: str,
+    outputs: tuple[str, ...],
+    format_: str | None,
+    statistics: bool,
+    quiet: bool,
+    show_files: bool,
+    watch: bool,
+    stdin_filename: str | None,
+    **walk: bool,
+) -> None:
     """Find what would ruin a training run before it is started.
 
-    PATHs are shell scripts, YAML or JSON files, or directories, in which configurations are recognised by what they say.
-    Without a PATH the current directory is linted; - reads stdin.
+    PATHs are shell scripts, YAML, JSON or TOML files, or directories, in which configurations are recognised by what they
+    say. Without a PATH the current directory is linted; - reads stdin.
 
     Exit status: 0 nothing at or above --fail-on, 1 findings, 2 wrong usage, 3 no configuration found.
     """
+    from trainlint.cli.fixing import Fixing
+    from trainlint.reporters import ReporterError
+    from trainlint.reporters import outputs as parse
+
+    try:
+        wanted = parse((*outputs, *((format_,) if format_ else ())))
+    except ReporterError as error:
+        raise click.UsageError(str(error)) from None
+    fixing = Fixing(fix or fix_only, unsafe_fixes, diff, show_fixes)
+    fixing.check()
+    request = Request(paths or (".",), stdin_filename, walk, fixing, suppressions, show_files, quiet)
+    if "-" in paths and (fixing.writes or add_ignores or watch):
+        raise click.UsageError("--fix, --add-ignores and --watch need files; for stdin there is --diff")
+
+    def once() -> tuple[int, list[Path]]:
+        outcome = run(request, configuration)
+        return finish(outcome), outcome.seen
+
+    def finish(outcome: Outcome) -> int:
+        if show_files:
+            return _show_files(outcome.report)
+        if add_ignores:
+            from trainlint.cli.ignoring import add
+
+            return add(outcome, reason)
+        if fixing.diff:
+            return fixing.print_diffs()
+        if not fix_only:
+            _report(outcome.report, wanted, quiet=quiet, statistics=statistics, suppressed=show_suppressed)
+        fixing.print_fixes()
+        return status(outcome, explicit_only=bool(paths) and not any(Path(path).is_dir() for path in paths))
+
+    if watch:
+        from trainlint.cli.watch import watch as again
+
+        again(lambda: once()[1])
+        return
+    sys.exit(once()[0])
+
+
+def run(request: Request, configuration: Configuration) -> Outcome:
+    """Find the files, lint them, fix them where that is asked for, and lint what came of it."""
+    from trainlint import plugins
+    from trainlint.cli.progress import progress
+
+    linter = linters(request.suppressions)
+    found = options.find(request.paths, request.stdin_filename, configuration, **request.walk)
+    report = Report(examined=found.examined)
+    outcome = Outcome(report, configuration)
+    if request.show_files:
+        report.skipped += found.skipped
+    for source, unreadable in found.unreadable:
+        report.files.append(source.path)
+        report.findings.append(_unreadable(source, unreadable.reason, unreadable.line, unreadable.column))
+    infos = {}
+    for source, explicit in progress(found.sources, quiet=request.quiet):
+        own = linter(configuration.of(source))
+        infos.update({rule.id: rule for rule in own.rules.values()})
+        source = request.fixing.apply(source, own)
+        launches = _lint(own, source, outcome)
+        if launches or any(finding.at.source is source for finding in report.findings):
+            report.files.append(source.path)
+        elif explicit or request.show_files:
+            report.skipped.append(Skipped(source.path, NOTHING))
+        outcome.seen += own.linked
+    outcome.seen += [Path(path) for path in request.paths if path != "-"]
+    report.rules += [rule.info() for rule in infos.values()]
+    report.internal_errors += plugins.errors()
+    _apply_baseline(outcome)
+    return outcome
+
+
+def _lint(linter: Linter, source: SourceText, outcome: Outcome) -> list[Launch]:
+    try:
+        document, launches = linter.read(source)
+    except Exception as error:
+        outcome.report.internal_errors.append(InternalError(source.path, "reading", f"{type(error).__name__}: {error}"))
+        return []
+    linter.judge(document, launches, outcome.report)
+    outcome.documents.append((source, document))
+    outcome.launches += launches
+    outcome.seen += [source.file] if source.file is not None else []
+    return launches
+
+
+def linters(suppressions: bool = True) -> Callable[[Any], Linter]:
+    """A linter for each kind of settings: files under the same settings share one. Raises a click error for unusable rules."""
+    from functools import cache
+
     from trainlint.linter import Linter
     from trainlint.ruleset.expressions import RuleError
 
-    settings = options.settings_of(**stated, profile=profile, rules=rules)
-    linter = Linter(settings)
+    @cache
+    def linter(settings: Any) -> Linter:
+        made = Linter(settings, suppressions)
+        try:
+            _ = made.rules
+        except RuleError as error:
+            raise click.UsageError(str(error)) from None
+        return made
+
+    return linter
+
+
+def _unreadable(source: SourceText, reason: str, line: int, column: int) -> Finding:
+    start = source.offset(line, column)
+    at = Location(source, Span(start, min(start + 1, len(source.text))))
+    return Finding("file/unreadable", "error", "high", f"cannot be read: {reason}", at, "pass a text file in UTF-8")
+
+
+def _apply_baseline(outcome: Outcome) -> None:
+    from trainlint.baseline import Baseline, BaselineError, apply
+
+    file = outcome.configuration.effective().baseline
+    if file is not None:
+        try:
+            outcome.report = apply(outcome.report, Baseline.load(file))
+        except BaselineError as error:
+            raise click.UsageError(str(error)) from None
+
+
+def _report(report: Report, wanted: list[Output], *, quiet: bool, statistics: bool, suppressed: bool) -> None:
+    from trainlint.reporters import ReporterError, wants_color, write
+
+    if statistics:
+        from trainlint.reporters.statistics import render
+
+        sys.stdout.write(render(report))
+        return
     try:
-        rules_used = linter.rules.values()
-    except RuleError as error:
+        write(report, wanted, color=wants_color(sys.stdout), width=_width(), quiet=quiet, suppressed=suppressed)
+    except ReporterError as error:
         raise click.UsageError(str(error)) from None
-    found = options.find(paths or (".",), stdin_filename)
-    report = Report(rules=[rule.info() for rule in rules_used], examined=found.examined)
-    for source, unreadable in found.unreadable:
-        report.files.append(source.path)
-        start = source.offset(unreadable.line, unreadable.column)
-        at = Location(source, Span(start, min(start + 1, len(source.text))))
-        report.findings.append(
-            Finding(
-                "file/unreadable",
-                "error",
-                "high",
-                f"cannot be read: {unreadable.reason}",
-                at,
-                "pass a text file in UTF-8",
-            )
-        )
-    for source, explicit in found.sources:
-        recognised = linter.lint(source, report)
-        if recognised or any(finding.at.source is source for finding in report.findings):
-            report.files.append(source.path)
-        elif explicit:
-            report.skipped.append(Skipped(source.path, NOTHING))
-    sys.stdout.write(_rendered(report, format_))
-    sys.exit(
-        _status(
-            report, fail_on, explicit_only=all(Path(path).is_file() or path == "-" for path in paths) and bool(paths)
-        )
-    )
-
-
-def _rendered(report: Report, format_: str) -> str:
-    color = format_ == "text" and wants_color(sys.stdout)
-    width = click.get_current_context().terminal_width or _width()
-    return render(format_, report, color=color, width=width)
 
 
 def _width() -> int:
@@ -93,13 +250,20 @@ def _width() -> int:
     return min(shutil.get_terminal_size((100, 24)).columns, 120)
 
 
-def _status(report: Report, fail_on: str, explicit_only: bool) -> int:
+def _show_files(report: Report) -> int:
+    for path in report.files:
+        click.echo(f"{path}: linted")
+    for skipped in report.skipped:
+        click.echo(f"{skipped.path}: {skipped.reason}")
+    return 0 if report.files else 3
+
+
+def status(outcome: Outcome, explicit_only: bool) -> int:
+    """The exit status of a finished run."""
+    report = outcome.report
     if report.internal_errors:
         return 2
     if not report.files and not explicit_only:
         click.echo(f"No training configuration was found in {report.examined} files.", err=True)
         return 3
-    if fail_on == "never":
-        return 0
-    failing = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
-    return int(any(finding.severity in failing for finding in report.findings))
+    return int(outcome.fails)

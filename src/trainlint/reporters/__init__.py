@@ -6,11 +6,23 @@ import os
 from importlib import import_module
 from typing import TextIO
 
+from trainlint import plugins
 from trainlint.findings import Report
 from trainlint.reporters.outputs import Output, ReporterError, outputs, write
 from trainlint.reporters.style import WIDTH, Style
 
-__all__ = ["FORMATS", "WIDTH", "Output", "ReporterError", "Style", "outputs", "render", "wants_color", "write"]
+__all__ = [
+    "FORMATS",
+    "WIDTH",
+    "Output",
+    "ReporterError",
+    "Style",
+    "formats",
+    "outputs",
+    "render",
+    "wants_color",
+    "write",
+]
 
 FORMATS = {
     "text": "trainlint.reporters.text",
@@ -27,6 +39,11 @@ FORMATS = {
 """The name of a format, and the module whose `render(report, style)` writes it (imported only when it is wanted)."""
 
 
+def formats() -> list[str]:
+    """The names of all formats, those of plugins last."""
+    return [*FORMATS, *plugins.offered("reporters", FORMATS)]
+
+
 def render(
     name: str,
     report: Report,
@@ -36,8 +53,16 @@ def render(
     quiet: bool = False,
     suppressed: bool = False,
 ) -> str:
-    """The report in the format `name`; every line ends in a line break."""
-    text: str = import_module(FORMATS[name]).render(report, Style(color, width, quiet, suppressed))
+    """The report in the format `name`, one of `formats()`; every line ends in a line break.
+
+    Raises `ReporterError` for a plugin's format that fails.
+    """
+    style = Style(color, width, quiet, suppressed)
+    try:
+        writer = import_module(FORMATS[name]).render if name in FORMATS else plugins.offered("reporters", FORMATS)[name]
+        text: str = writer(report, style)
+    except plugins.PluginError as error:
+        raise ReporterError(str(error)) from None
     return text
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from trainlint.findings import Finding, Fix, Report
 from trainlint.reporters.places import valid
 from trainlint.reporters.style import Style
-from trainlint.reporters.summary import totals
+from trainlint.reporters.summary import hidden_findings, totals
 from trainlint.text import Location, Position
 
 VERSION = 1
@@ -30,7 +30,7 @@ def outcome(report: Report) -> dict[str, Any]:
     return {
         "version": VERSION,
         "files": len(report.files),
-        "totals": totals(report),
+        "totals": {**totals(report), **hidden_findings(report)},
         "findings": [],
         "not_evaluated": [
             {"rule": gap.rule, "path": valid(gap.path), "missing": list(gap.missing)} for gap in report.not_evaluated

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import sys
-import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
+from trainlint import atomic
 from trainlint.findings import Report
 from trainlint.reporters.style import WIDTH
 
@@ -78,18 +75,19 @@ def write(
             _print(text, stream)
             continue
         try:
-            _replace(output.path, text.encode("utf-8", "replace"))
+            atomic.replace(output.path, text.encode("utf-8", "replace"))
         except OSError as error:
             raise ReporterError(f"{output.path}: cannot be written: {error.strerror or error}") from None
 
 
 def _parse(spec: str) -> Output:
-    from trainlint.reporters import FORMATS
+    from trainlint.reporters import formats  # it imports this module
 
+    known = formats()
     name, colon, path = spec.partition(":")
-    if name not in FORMATS:
-        close = get_close_matches(name, FORMATS, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(FORMATS)}"
+    if name not in known:
+        close = get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
         raise ReporterError(f"{name!r} is no format; {hint}")
     if not colon or path == "-":
         return Output(name)
@@ -110,31 +108,3 @@ def _print(text: str, stream: TextIO) -> None:
     encoding = stream.encoding or "utf-8"
     stream.write(text.encode(encoding, "replace").decode(encoding))
     stream.flush()
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Put a complete file in the place of `path`; through a symbolic link; pipes and devices are written to as they are."""
-    target = Path(os.path.realpath(path))
-    try:
-        mode = target.stat().st_mode
-    except FileNotFoundError:
-        mode = None
-    if mode is not None and not stat.S_ISREG(mode):
-        target.write_bytes(data)
-        return
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:50]}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(name, stat.S_IMODE(mode) if mode is not None else 0o666 & ~_umask())
-        os.replace(name, target)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(name)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

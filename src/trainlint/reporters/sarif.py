@@ -68,23 +68,25 @@ def _log(report: Report, style: Style, most: int) -> Json:
     if len(findings) > most:  # the worst stay, in the order they have
         kept = {id(finding) for finding in worst_first(findings)[:most]}
         findings = [finding for finding in findings if id(finding) in kept]
-    silenced = list(_suppressed(report))[: most - len(findings)] if style.suppressed else []
-    results = [*findings, *(finding for finding, _ in silenced)]
+    silenced = list(getattr(report, "suppressed", ()))[: most - len(findings)] if style.suppressed else []
+    results = [*findings, *(suppression.finding for suppression in silenced)]
     rules = _rules(report.rules, results)
-    files = dict.fromkeys([*report.files, *(place.source.path for finding in results for place in _places(finding))])
+    places = [place for finding in results for place in _places(finding)]
+    places += [suppression.at for suppression in silenced if suppression.at]
+    files = dict.fromkeys([*report.files, *(place.source.path for place in places)])
     linted = set(report.files)
     indices = {path: index for index, path in enumerate(files)}
     writer = _Writer({rule.id: index for index, rule in enumerate(rules)}, indices)
     prints = fingerprints(results)
     written = [writer.result(finding, prints[i]) for i, finding in enumerate(results)]
-    for result, (_, reason) in zip(written[len(findings) :], silenced, strict=True):
-        justification = {"justification": reason} if reason else {}
-        result["suppressions"] = [{"kind": "inSource", "status": "accepted", **justification}]
+    for result, suppression in zip(written[len(findings) :], silenced, strict=True):
+        result["suppressions"] = [writer.suppression(suppression)]
     run: Json = {
         "tool": {
             "driver": {
                 "name": "trainlint",
                 "semanticVersion": __version__,
+                **_home(),
                 "rules": [_descriptor(rule) for rule in rules],
             }
         },
@@ -103,10 +105,17 @@ def _log(report: Report, style: Style, most: int) -> Json:
     return {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
 
 
-def _suppressed(report: Report) -> Iterator[tuple[Finding, str]]:
-    """The findings that a comment silences, each with the reason that it gives."""
-    for entry in getattr(report, "suppressed", ()):
-        yield (entry, "") if isinstance(entry, Finding) else (entry.finding, entry.reason)
+def _home() -> Json:
+    """The address that the package itself gives, if it gives one: a made-up one would lead astray."""
+    from importlib.metadata import PackageNotFoundError, metadata
+
+    try:
+        addresses = metadata("trainlint").get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return {}
+    named = dict(address.split(", ", 1) for address in addresses)
+    address = named.get("Documentation") or named.get("Homepage") or next(iter(named.values()), None)
+    return {"informationUri": address} if address else {}
 
 
 # ------------------------------------------------------------------------------------------------------------- rules
@@ -192,6 +201,15 @@ class _Writer:
         if finding.fix and finding.fix.edits:
             result["fixes"] = [self.fix(finding.fix)]
         return result
+
+    def suppression(self, hidden: Any) -> Json:
+        """Of an entry of `Report.suppressed`: its `finding`, the `reason` given, and where (None: in the configuration)."""
+        written: Json = {"kind": "inSource" if hidden.at else "external", "status": "accepted"}
+        if hidden.at:
+            written["location"] = {"physicalLocation": self.place(hidden.at, _region(first_line(hidden.at)))}
+        if hidden.reason.strip():
+            written["justification"] = hidden.reason
+        return written
 
     def place(self, at: Location, region: Json) -> Json:
         return {"artifactLocation": self.artifact(at.source.path), "region": region}

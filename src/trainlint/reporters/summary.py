@@ -24,6 +24,11 @@ def totals(report: Report) -> dict[str, int]:
     return {**numbers, "fixable": len(fixes), "unsafe": fixes.count(False)}
 
 
+def hidden_findings(report: Report) -> dict[str, int]:
+    """How many findings a suppression hides, and how many a baseline."""
+    return {"suppressed": len(getattr(report, "suppressed", ())), "known": report.known}
+
+
 def counts(numbers: Mapping[Severity, int] | Mapping[str, int]) -> str:
     """Severities and their numbers in words: `1 error, 2 warnings and 3 notes`; empty where there is none."""
     *most, last = [count(numbers[severity], severity) for severity in SEVERITIES if numbers.get(severity)] or [""]
@@ -35,9 +40,11 @@ def verdict(report: Report) -> tuple[str, str]:
     total = len({*report.files, *(finding.at.source.path for finding in report.findings)})
     numbers = totals(report)
     more = " Notes are not shown." if report.notes_hidden else ""
-    silenced = len(getattr(report, "suppressed", ()))
-    if silenced:
-        more = f" {count(silenced, 'finding')} suppressed.{more}"
+    hidden = hidden_findings(report)
+    if hidden["known"]:
+        more = f" {count(hidden['known'], 'finding')} in the baseline.{more}"
+    if hidden["suppressed"]:
+        more = f" {count(hidden['suppressed'], 'finding')} suppressed.{more}"
     if report.examined > total:
         more += f" {report.examined:,} files were looked at."
     if not report.findings:

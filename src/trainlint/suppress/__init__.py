@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from trainlint.suppress.add import Added, Entry, add
-from trainlint.suppress.judge import Hidden, Suppressed, apply
+from trainlint.suppress.judge import Suppressed, apply
 
-__all__ = ["Added", "Entry", "Hidden", "Suppressed", "add", "apply"]
+__all__ = ["Added", "Entry", "Suppressed", "add", "apply"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from trainlint import readers
 from trainlint.document import Document
-from trainlint.findings import Finding, Fix, Related
+from trainlint.findings import Finding, Fix, Hidden, Related
 from trainlint.ruleset.file import Rule
 from trainlint.suppress import pointers
 from trainlint.suppress.comments import BY_NAME_ONLY, FAMILY, Directive, Malformed, Name, parse, write
@@ -21,15 +21,6 @@ if TYPE_CHECKING:
 
 UNUSED, UNKNOWN = "suppressions/unused", "suppressions/unknown-rule"
 MALFORMED, MISSING_REASON = "suppressions/malformed", "suppressions/missing-reason"
-
-
-@dataclass(frozen=True, slots=True)
-class Hidden:
-    """A finding that a comment or the configuration (`at` is None) hides, and the reason given there."""
-
-    finding: Finding
-    reason: str
-    at: Location | None
 
 
 @dataclass(slots=True)

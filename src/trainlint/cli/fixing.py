@@ -1,0 +1,87 @@
+"""`trainlint lint --fix` and its kin: applying fixes to files, or showing what would be applied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import click
+
+from trainlint.findings import Finding
+from trainlint.text import SourceText
+
+if TYPE_CHECKING:
+    from trainlint.fixer.apply import Fixed
+    from trainlint.linter import Linter
+
+
+@dataclass
+class Fixing:
+    """What the options ask for, and what came of it."""
+
+    writes: bool
+    unsafe: bool
+    diff: bool
+    show: bool
+    done: list[Fixed] = field(default_factory=list)
+
+    def check(self) -> None:
+        """Raises a click error for options that make no sense together."""
+        if self.unsafe and not (self.writes or self.diff):
+            raise click.UsageError("--unsafe-fixes goes with --fix, --fix-only or --diff")
+        if self.show and not self.writes:
+            raise click.UsageError("--show-fixes goes with --fix or --fix-only")
+
+    def apply(self, source: SourceText, linter: Linter) -> SourceText:
+        """The source as it is after fixing; with --diff the file itself stays as it was."""
+        if not (self.writes or self.diff):
+            return source
+        from trainlint.fixer.apply import fix
+        from trainlint.fixer.write import ChangedMeanwhile, write
+
+        fixed = fix(source, linter.findings, self._wanted)
+        if not fixed.changed:
+            return source
+        self.done.append(fixed)
+        if self.diff:
+            return source
+        try:
+            write(source, fixed.text)
+        except ChangedMeanwhile as error:
+            raise click.ClickException(str(error)) from None
+        except OSError as error:
+            raise click.ClickException(f"{source.path}: cannot be written: {error.strerror or error}") from None
+        return fixed.result
+
+    def _wanted(self, finding: Finding) -> bool:
+        return finding.fix is not None and (finding.fix.safe or self.unsafe)
+
+    def print_diffs(self) -> int:
+        """Print the diffs; 1 where something would change."""
+        from trainlint.fixer.diff import diff
+
+        for fixed in self.done:
+            click.echo(diff(fixed.source, fixed.text), nl=False)
+        number = sum(len(fixed.applied) for fixed in self.done)
+        click.echo(
+            f"Would fix {_count(number)} in {len(self.done)} files." if self.done else "Nothing to fix.", err=True
+        )
+        return int(bool(self.done))
+
+    def print_fixes(self) -> None:
+        """Say what was fixed: a list with --show-fixes, else the number."""
+        if not self.writes:
+            return
+        if self.show:
+            for fixed in self.done:
+                for finding in fixed.applied:
+                    title = finding.fix.title if finding.fix is not None else ""
+                    click.echo(f"{fixed.source.path}: {finding.rule}: {title}")
+                for dropped in fixed.dropped:
+                    click.echo(f"{fixed.source.path}: {dropped.finding.rule}: not applied, {dropped.reason}")
+        number = sum(len(fixed.applied) for fixed in self.done)
+        click.echo(f"Fixed {_count(number)} in {len(self.done)} files." if number else "Nothing was fixed.", err=True)
+
+
+def _count(number: int) -> str:
+    return f"{number} finding{'' if number == 1 else 's'}"
