@@ -2,7 +2,7 @@
 
 In each pass the fixes that do not touch each other are spliced in together and the result is linted. If that is not better,
 the pass is halved until the fix that spoils it is found; it is dropped and the others stay. What overlapped waits for the
-next pass.
+next pass. A fix is no better if it adds a finding as severe as the one that it mends; a milder one is the smaller evil.
 """
 
 from __future__ import annotations
@@ -103,7 +103,9 @@ class _Fixing:
         """One pass; False where nothing was left to try."""
         fresh = [finding for finding in wanted if self.owns(finding) and self._key(finding) not in self._tried]
         uncovering = [finding for finding in fresh if finding.rule.startswith(UNCOVERING)]
-        batch = _apart(uncovering or fresh)
+        # the worst first, and by themselves: what a fix may uncover depends on what it mends
+        worst = min((SEVERITIES.index(finding.severity) for finding in fresh), default=0)
+        batch = _apart(uncovering or [finding for finding in fresh if SEVERITIES.index(finding.severity) == worst])
         if not batch:
             return False
         kept, result = self._best(batch, [], None)
@@ -140,7 +142,10 @@ class _Fixing:
         findings = self.relint(result)
         before, after = _counted(self.findings), _counted(findings)
         uncovering = all(finding.rule.startswith(UNCOVERING) for finding in fixes)
+        mildest = max(SEVERITIES.index(finding.severity) for finding in fixes)
         for rule, severity in after:
+            if SEVERITIES.index(severity) > mildest:
+                continue
             if after[rule, severity] > before[rule, severity] and (not uncovering or rule.startswith(UNCOVERING)):
                 return "the result could not be parsed" if rule == UNPARSABLE else f"it would add {rule}"
         resolved = Counter((finding.rule, finding.severity) for finding in fixes)

@@ -7,6 +7,7 @@ that is read again: where anything but the one setting would change, or where an
 
 from __future__ import annotations
 
+from trainlint.dialects.tree import Loader
 from trainlint.document import Document
 from trainlint.facts import Argument, Run
 from trainlint.fixer import shell, tree
@@ -83,8 +84,8 @@ def _document(run: Run, source: SourceText) -> Document | None:
     return None if files is None else files.parse(source)
 
 
-def _loader(run: Run, document: Document) -> tree.Loader:
+def _loader(run: Run, document: Document) -> Loader:
     if document.format == "json":
         return "json"
-    loader: tree.Loader = run.context.get("loader", "pyyaml")
+    loader: Loader = run.context.get("loader", "toml" if document.format == "toml" else "pyyaml")
     return loader

@@ -1,4 +1,4 @@
-"""Edits of YAML and JSON: a scalar in its own quotes, or a key after its neighbour. Each is tried on a copy that is read again.
+"""Edits of YAML, JSON and TOML: a scalar in its own quotes, or a key after its neighbour. Each is tried on a copy that is read again.
 
 All values but the one that is set must come out as they were, and that one as the type that is meant: `no` is written `"no"`
 where the loader would make `False` of it, and `1e-4` as `1.0e-4` where it would stay text.
@@ -10,15 +10,17 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace as copy_with
-from typing import Literal
 
+from trainlint.dialects.tree import Loader
 from trainlint.document import Document, Entry, Node
 from trainlint.readers.scalars import resolve
 from trainlint.text import Edit, Location, SourceText, Span, apply
 
 Parse = Callable[[SourceText], Document]
-Loader = Literal["pyyaml", "omegaconf", "json"]
 Path = tuple[object, ...]
+PLAIN = ("pyyaml", "omegaconf")
+"""The loaders that take text without quotes."""
+_LINE = {"yaml": "{}: {}", "json": '"{}": {}', "toml": "{} = {}"}
 _NUMBER = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+))(?:[eE]([-+]?)(\d+))?")
 _ANCHOR = r"&{}(?=[\s,\]}}])(?:\s+![^\s,\[\]{{}}]*)*\s+"
 _REST = re.compile(r"(?P<comma>[ \t]*,)?(?P<rest>[ \t]*(?://[^\n]*|#[^\n]*)?)(?=\r?\n|\Z)")
@@ -65,8 +67,7 @@ def insert(
     if parent is None or parent.kind != "mapping" or document.source[parent.span].startswith("*"):
         return None
     for spelling, value in _spellings(text, loader, ""):
-        key = json.dumps(path[-1]) if document.format == "json" else path[-1]
-        edit = _insertion(document.source, parent, neighbours, f"{key}: {spelling}")
+        edit = _insertion(document.source, parent, neighbours, _LINE[document.format].format(path[-1], spelling))
         if edit is not None and _tried(parse, document, loader, edit, {tuple(path): value}):
             return edit
     return None
@@ -88,7 +89,7 @@ def _spellings(text: str, loader: Loader, quote: str) -> Iterator[tuple[str, obj
     quoted = json.dumps(text, ensure_ascii=False)
     for candidate in candidates:
         found = resolve(Node("scalar", Span(0, 0), candidate, "plain"), loader)
-        if type(found) is type(value) and found == value and not (loader == "json" and isinstance(value, str)):
+        if type(found) is type(value) and found == value and not (isinstance(value, str) and loader not in PLAIN):
             yield candidate, value
     if isinstance(value, str):
         yield quoted, value
