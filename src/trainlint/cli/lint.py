@@ -34,6 +34,7 @@ class Request:
     walk: dict[str, bool]
     fixing: Fixing
     suppressions: bool
+    baseline: Path | None
     show_files: bool
     quiet: bool
 
@@ -68,7 +69,7 @@ class Outcome:
 @click.option("--show-suppressed", is_flag=True, help="Add what comments hide to formats that can mark it as such.")
 @click.option("--add-ignores", is_flag=True, help="Write a comment that hides each finding.")
 @click.option("--reason", default="", metavar="TEXT", help="The reason that --add-ignores writes.")
-@click.option("--baseline", type=click.Path(dir_okay=False), metavar="FILE", help="Hide what is known.")
+@click.option("--baseline", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Hide what is known.")
 @click.option(
     "--output", "outputs", multiple=True, metavar="FORMAT[:PATH]",
     help="How to report, and into which file. May be repeated.",
@@ -93,6 +94,7 @@ def command(
     show_suppressed: bool,
     add_ignores: bool,
     reason: str,
+    baseline: Path | None,
     outputs: tuple[str, ...],
     format_: str | None,
     statistics: bool,
@@ -119,7 +121,7 @@ def command(
         raise click.UsageError(str(error)) from None
     fixing = Fixing(fix or fix_only, unsafe_fixes, diff, show_fixes)
     fixing.check()
-    request = Request(paths or (".",), stdin_filename, walk, fixing, suppressions, show_files, quiet)
+    request = Request(paths or (".",), stdin_filename, walk, fixing, suppressions, baseline, show_files, quiet)
     if "-" in paths and (fixing.writes or add_ignores or watch):
         raise click.UsageError("--fix, --add-ignores and --watch need files; for stdin there is --diff")
 
@@ -177,7 +179,7 @@ def run(request: Request, configuration: Configuration) -> Outcome:
     outcome.seen += [Path(path) for path in request.paths if path != "-"]
     report.rules += [rule.info() for rule in infos.values()]
     report.internal_errors += plugins.errors()
-    _apply_baseline(outcome)
+    _apply_baseline(outcome, request.baseline)
     return outcome
 
 
@@ -219,10 +221,10 @@ def _unreadable(source: SourceText, reason: str, line: int, column: int) -> Find
     return Finding("file/unreadable", "error", "high", f"cannot be read: {reason}", at, "pass a text file in UTF-8")
 
 
-def _apply_baseline(outcome: Outcome) -> None:
+def _apply_baseline(outcome: Outcome, given: Path | None) -> None:
     from trainlint.baseline import Baseline, BaselineError, apply
 
-    file = outcome.configuration.effective().baseline
+    file = given or outcome.configuration.effective().baseline
     if file is not None:
         try:
             outcome.report = apply(outcome.report, Baseline.load(file))

@@ -112,10 +112,12 @@ def configured(*groups: Options) -> Callable[[Callable[..., Any]], Callable[...,
     options = [*_CONFIG, *(option for group in groups for option in group), *_STATED]
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        own = {parameter.name for parameter in getattr(function, "__click_params__", ())}
+        names = {key: key.replace("-", "_") for key in keys() if key.replace("-", "_") not in own}
+
         @wraps(function)
         def command(**given: Any) -> Any:
-            # parameters that are no key of a configuration are the command's own
-            said = {key: given.pop(key.replace("-", "_")) for key in keys() if key.replace("-", "_") in given}
+            said = {key: given.pop(name) for key, name in names.items() if name in given}
             overrides = {key: _plain(value) for key, value in said.items() if value not in (None, (), {})}
             file, isolated = given.pop("config"), given.pop("isolated")
             if file is not None and isolated:
