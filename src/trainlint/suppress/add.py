@@ -132,7 +132,7 @@ class _Writer:
 
     def _works(self, place: _Place, line: int) -> bool:
         """Whether the reader would see a suppression of `line` there, and otherwise the same file."""
-        if not place.above and (self.scopes.is_header(line) or self._is_crlf(line)):
+        if not place.above and not self.scopes.takes_comment(line):
             return False
         at = self._at(place)
         text = apply(self.source.text, [(at, self._text(place, _TRIAL))])
@@ -148,10 +148,6 @@ class _Writer:
             and scopes.stands_alone(found) is place.above
         ]
         return len(seen) == 1 and line + place.above in scopes.of(seen[0]) and _meaning(trial) == self._meaning
-
-    def _is_crlf(self, line: int) -> bool:
-        """To bash the carriage return belongs to the last word of the line."""
-        return self.document.format == "shell" and self.source.text.startswith("\r", self.source.line_span(line).end)
 
     def _at(self, place: _Place) -> Span:
         span = self.source.line_span(place.line)

@@ -96,6 +96,23 @@ class Scopes:
         """Whether it is a `#SBATCH` line."""
         return line in self._headers
 
+    def takes_comment(self, line: int) -> bool:
+        """Whether a comment at the end of the line could be one; what is sure is only that otherwise it could not."""
+        if self.document.format != "shell":
+            return True
+        # to bash a carriage return belongs to the last word of its line
+        carriage_return = self.source.text.startswith("\r", self.source.line_span(line).end)
+        return not (self.is_header(line) or carriage_return or line in self._here_documents)
+
+    @cached_property
+    def _here_documents(self) -> set[int]:
+        """The lines of here-documents and those that end them, which the grammar takes with a comment, too."""
+        from trainlint.readers.shell.code import Code, walk
+
+        code = Code.of_file(self.source)
+        nodes = [node for node in walk(code.tree.root_node) if node.type in ("heredoc_body", "heredoc_end")]
+        return {line for node in nodes for line in range(self.line(code.start(node)), self.line(code.end(node)) + 1)}
+
 
 def _statements(document: Document) -> Iterator[Span]:
     """Commands and assignments; not what holds others, such as `if` and `for`."""
