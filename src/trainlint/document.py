@@ -12,7 +12,7 @@ from typing import Literal
 
 from trainlint.text import Location, SourceText, Span
 
-Format = Literal["shell", "yaml", "json"]
+Format = Literal["shell", "yaml", "json", "toml"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Origin:
             yield from parent.walk()
 
 
-# ---------------------------------------------------------------------------------------------- trees (YAML, JSON)
+# ---------------------------------------------------------------------------------------------- trees (YAML, JSON, TOML)
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ class Node:
     span: Span
     text: str = ""
     style: Literal["plain", "quoted", "block", "number", "literal"] = "plain"
-    """YAML: plain, quoted, block. JSON: quoted, number, literal (true, false, null, NaN)."""
+    """YAML: plain, quoted, block. JSON: quoted, number, literal (true, false, null, NaN). TOML likewise (true, a date)."""
     tag: str | None = None
     entries: list[Entry] = field(default_factory=list)
     elements: list[Node] = field(default_factory=list)

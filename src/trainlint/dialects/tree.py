@@ -16,7 +16,7 @@ from trainlint.text import Location
 
 TEMPLATE = re.compile(r"\$\{[^}]*\}|\{\{.*?\}\}")
 """`${NAME}` and `{{ name }}`: another program puts the value there before the trainer sees it."""
-Loader = Literal["pyyaml", "omegaconf", "json"]
+Loader = Literal["pyyaml", "omegaconf", "json", "toml"]
 Convert = Callable[[Edition, Any], Any]
 
 

@@ -79,6 +79,27 @@ def fix(source: SourceText, relint: Relint, accept: Callable[[Finding], bool]) -
     )
 
 
+def fix_linked(
+    fixed: Fixed, relint: Relint, hold: Callable[[SourceText], None], accept: Callable[[Finding], bool]
+) -> list[Fixed]:
+    """Apply the fixes that the findings of a fixed source want in files that it names, one result for each of these files.
+
+    `relint` gives the findings of the source itself; `hold` lets a text stand for the file that it came from meanwhile.
+    """
+
+    def judged(text: SourceText) -> list[Finding]:
+        hold(text)
+        return relint(fixed.result)
+
+    done = []
+    sources = {edit.at.source for finding in fixed.elsewhere if finding.fix for edit in finding.fix.edits}
+    for source in sorted(sources, key=lambda source: source.path):
+        if source is not fixed.source and source.path != fixed.source.path:
+            done.append(fix(source, judged, accept))
+            hold(done[-1].result)
+    return done
+
+
 @dataclass
 class _Fixing:
     """The text as it is so far. `current` and `findings` belong together: edits point into `current`."""

@@ -52,10 +52,11 @@ def remove(run: Run, argument: Argument) -> tuple[Edit, ...]:
 
 def _deciding(run: Run, fact: str, name: str) -> Argument | None:
     """The given argument that says the fact: a constant in a linked file (a DeepSpeed JSON) before the run's own."""
-    origin = run.fact(fact).origin
+    known = run.fact(fact)
     for arguments in run.linked.values():
         for argument in arguments.given.values():
-            if argument.origin is origin:
+            read = any(argument.origin is each.origin for each in (known, *known.reads))
+            if read and argument.value == known.value:
                 return argument
     names = (name, *OLD_NAMES.get(fact, ()))
     return next((run.arguments.given[each] for each in names if each in run.arguments.given), None)

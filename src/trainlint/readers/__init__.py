@@ -18,6 +18,7 @@ _SUFFIXES: dict[str, Format] = {
     ".yaml": "yaml",
     ".yml": "yaml",
     ".json": "json",
+    ".toml": "toml",
 }
 _SHEBANG = re.compile(r"#!.*\b(?:ba|da|k|z)?sh\b")
 _JSON = re.compile(r"\s*\{\s*(?:\"|\}|//|/\*)")
@@ -58,5 +59,9 @@ def read(
             from trainlint.readers import json
 
             return json.read(source)
+        case "toml":
+            from trainlint.readers import toml
+
+            return toml.read(source)
         case _:
             raise ValueError(f"{source.path}: neither the name nor the content tells its format")

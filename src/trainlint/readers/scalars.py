@@ -12,7 +12,7 @@ from trainlint.document import Node
 if TYPE_CHECKING:
     import yaml
 
-Dialect = Literal["pyyaml", "omegaconf", "json"]
+Dialect = Literal["pyyaml", "omegaconf", "json", "toml"]
 
 LONGEST = 1000
 """Longer scalars stay text: no number is that long, and reading `1:1:1:…` as base 60 takes quadratic time."""
@@ -42,7 +42,7 @@ _STRING = "tag:yaml.org,2002:str"
 
 
 def resolve(node: Node, dialect: Dialect) -> object:
-    """The Python value of a scalar node: str, int, float, bool, None; `datetime.date` or `datetime` (pyyaml only), bytes.
+    """The Python value of a scalar node: str, int, float, bool, None, bytes; a date or a time (pyyaml and toml only).
 
     An explicit tag (`!!float 1e-4`) decides before the text does. A text that the loader would refuse to construct (an
     unknown tag, `!!int x`, the 31st of June) stays text. Never raises; a collection gives its empty text.
@@ -71,6 +71,8 @@ def _resolve(text: str, tag: str | None, dialect: Dialect) -> object:
         return text
     if dialect == "json":
         return _from_json(text)
+    if dialect == "toml":
+        return _from_toml(text)
     import yaml
 
     loader: Any = _loader(dialect)
@@ -94,6 +96,15 @@ def _from_json(text: str) -> object:
     if not (match := _JSON_NUMBER.fullmatch(text)):
         return text
     return int(text) if match.lastindex is None else float(text)
+
+
+def _from_toml(text: str) -> object:
+    import tomli
+
+    try:
+        return tomli.loads(f"x = {text}").get("x", text)
+    except ValueError:
+        return text
 
 
 @cache
