@@ -1,4 +1,4 @@
-"""Edits of YAML, JSON and TOML: a scalar in its own quotes, or a key after its neighbour; each is tried on a copy first.
+"""Edits of YAML, JSON and TOML: a scalar in its own quotes, or a key after its neighbour, tried on a copy that is read again.
 
 All values but the one that is set must come out as they were, and that one as the type that is meant: `no` is written `"no"`
 where the loader would make `False` of it, and `1e-4` as `1.0e-4` where it would stay text.
