@@ -22,6 +22,7 @@ PLAIN = ("pyyaml", "omegaconf")
 """The loaders that take text without quotes."""
 _LINE = {"yaml": "{}: {}", "json": '"{}": {}', "toml": "{} = {}"}
 _NUMBER = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+))(?:[eE]([-+]?)(\d+))?")
+_WORD = re.compile(r"[A-Za-z_][\w./-]*", re.ASCII)
 _ANCHOR = r"&{}(?=[\s,\]}}])(?:\s+![^\s,\[\]{{}}]*)*\s+"
 _REST = re.compile(r"(?P<comma>[ \t]*,)?(?P<rest>[ \t]*(?://[^\n]*|#[^\n]*)?)(?=\r?\n|\Z)")
 
@@ -87,9 +88,11 @@ def _spellings(text: str, loader: Loader, quote: str) -> Iterator[tuple[str, obj
     if (number := _NUMBER.fullmatch(text)) and not isinstance(value, str):
         candidates.append(_dotted(number))
     quoted = json.dumps(text, ensure_ascii=False)
+    # other forms may look like a date or a `=`, which PyYAML refuses to construct
+    bare = loader in PLAIN and _WORD.fullmatch(text)
     for candidate in candidates:
         found = resolve(Node("scalar", Span(0, 0), candidate, "plain"), loader)
-        if type(found) is type(value) and found == value and not (isinstance(value, str) and loader not in PLAIN):
+        if type(found) is type(value) and found == value and (not isinstance(value, str) or bare):
             yield candidate, value
     if isinstance(value, str):
         yield quoted, value
