@@ -1,4 +1,4 @@
-"""Packages as text: wheels and source tarballs, by path of their Python files."""
+"""Packages as text: wheels and source tarballs, by path of their Python and YAML files."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+SUFFIXES = (".py", ".yaml")
+
 
 class Wheel(Mapping[str, str]):
-    """The Python files of a wheel by path, each read when asked for: torch alone has thousands."""
+    """The Python and YAML files of a wheel by path, each read when asked for: torch alone has thousands."""
 
     def __init__(self, path: Path) -> None:
         self._archive = zipfile.ZipFile(path)
-        self._names = {n for n in self._archive.namelist() if n.endswith(".py")}
+        self._names = {n for n in self._archive.namelist() if n.endswith(SUFFIXES)}
 
     def __getitem__(self, name: str) -> str:
         if name not in self._names:
@@ -28,18 +30,18 @@ class Wheel(Mapping[str, str]):
 
 
 def read_tarball(path: Path) -> Mapping[str, str]:
-    """The Python files of a source tarball, by path below its import root."""
+    """The Python and YAML files of a source tarball, by path below its import root."""
     files: dict[str, str] = {}
     with tarfile.open(path) as tarball:
         for member in tarball:
-            if member.isfile() and member.name.endswith(".py") and (handle := tarball.extractfile(member)):
+            if member.isfile() and member.name.endswith(SUFFIXES) and (handle := tarball.extractfile(member)):
                 inner = member.name.partition("/")[2]
                 files[inner.removeprefix("src/")] = handle.read().decode("utf-8", "replace")
     return files
 
 
 def read_archive(path: Path) -> Mapping[str, str]:
-    """The Python files of a package by path (``trl/trainer/sft_config.py``)."""
+    """The Python and YAML files of a package by path (``trl/trainer/sft_config.py``)."""
     return Wheel(path) if path.suffix == ".whl" else read_tarball(path)
 
 

@@ -98,7 +98,7 @@ def read_field(
         return None
     metadata = constant_items(options.get("metadata")) | constant_items(options.get("json_schema_extra"))
     definition: Definition = {}
-    if default is None or (isinstance(default, ast.Constant) and default.value is ...):
+    if default is None or ast.unparse(default) in ("...", "MISSING"):
         definition["required"] = True
     else:
         definition |= read_default(default, scope)

@@ -43,7 +43,7 @@ class Module:
         found: list[Bound] = []
         for node in self.bindings.get(name, ()):
             if isinstance(node, ast.ImportFrom):
-                found += self._imported(node, name)
+                found += self.imported(node, name)
             elif isinstance(node, ast.Import):
                 alias = next(a for a in node.names if (a.asname or a.name.partition(".")[0]) == name)
                 target = self.library.module(alias.name if alias.asname else name)
@@ -65,7 +65,8 @@ class Module:
         parents = parts[: len(parts) - node.level + self.is_package]
         return ".".join([*parents, base] if base else parents)
 
-    def _imported(self, node: ast.ImportFrom, name: str) -> list[Bound]:
+    def imported(self, node: ast.ImportFrom, name: str) -> list[Bound]:
+        """What a name means that an import statement of this module brings, wherever the statement stands."""
         original = next(a.name for a in node.names if (a.asname or a.name) == name)
         base = self._origin(node)
         if (submodule := self.library.module(f"{base}.{original}")) is not None:
@@ -110,7 +111,8 @@ class Library:
     """The modules of one or more packages."""
 
     def __init__(self, *files: Mapping[str, str]) -> None:
-        self._files: Mapping[str, str] = ChainMap(*files)  # type: ignore[arg-type]
+        self.files: Mapping[str, str] = ChainMap(*files)  # type: ignore[arg-type]
+        """The text of each file by its path."""
         self._modules: dict[str, Module | None] = {}
 
     def module(self, dotted: str) -> Module | None:
@@ -119,8 +121,8 @@ class Library:
             path = dotted.replace(".", "/")
             found = None
             for candidate in (f"{path}/__init__.py", f"{path}.py"):
-                if candidate in self._files:
-                    found = Module(dotted, self._files[candidate], candidate.endswith("__init__.py"), self)
+                if candidate in self.files:
+                    found = Module(dotted, self.files[candidate], candidate.endswith("__init__.py"), self)
                     break
             self._modules[dotted] = found
         return self._modules[dotted]
@@ -130,7 +132,7 @@ class Library:
         head, star, tail = pattern.partition("*")
         if not star:
             return [m for m in [self.module(pattern)] if m]
-        paths = (p.removesuffix(".py").replace("/", ".") for p in sorted(self._files))
+        paths = (p.removesuffix(".py").replace("/", ".") for p in sorted(self.files) if p.endswith(".py"))
         names = [
             n for n in paths if n.startswith(head) and n.endswith(tail) and "." not in n[len(head) : len(n) - len(tail)]
         ]

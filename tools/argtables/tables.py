@@ -16,7 +16,12 @@ from argtables.fields import Definition, Namer, Section, constant_items, read_cl
 from argtables.keys import KeyReader
 from argtables.launchers import read_options
 from argtables.names import Bound, Library
+from argtables.nested import compose, flatten_class, flatten_function, flatten_values, read_attributes
+from argtables.parsers import read_parsers
 from argtables.values import is_enum, is_model
+
+SOURCES = ("classes", "reads", "parsers", "nested", "functions", "yaml", "attributes")
+"""The keys of a section that say where its arguments stand."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ def read_version(recipe: Recipe, library: Library) -> dict[str, Section]:
         for kind in spec.get("types", {}).keys() & arguments.keys():
             arguments[kind]["type"] = spec["types"][kind]
         extra = sections[name].extra if name in sections else parts[-1].extra if parts else None
+        arguments |= dotted(library, spec)
         if rejected := rejected_keys(library, spec):
             arguments = (sections[name].arguments if name in sections else {}) | arguments | rejected
         if arguments:
@@ -80,6 +86,27 @@ def read_version(recipe: Recipe, library: Library) -> dict[str, Section]:
             sections[name] = read_class(model, None, class_name)
             waiting |= sections[name].models
     return sections
+
+
+def dotted(library: Library, spec: Mapping[str, Any]) -> dict[str, Definition]:
+    """The arguments that stand in parsers, nested dataclasses, functions and Hydra files; what a version lacks is passed over."""
+    arguments: dict[str, Definition] = {}
+    for pattern in spec.get("parsers", []):
+        for module in library.matching(pattern):
+            arguments |= read_parsers(module)
+    for cls in find_classes(library, spec.get("nested", [])):
+        arguments |= flatten_class(cls)
+    for where, _, name in (text.partition(":") for text in spec.get("functions", [])):
+        module_ = library.module(where)
+        for function in module_.lookup(name) if module_ else []:
+            arguments |= flatten_function(function)
+    for path in spec.get("yaml", []):
+        if path in library.files:
+            arguments |= flatten_values(compose(library.files, path))
+    if "attributes" in spec:
+        modules = [module for pattern in spec["attributes"] for module in library.matching(pattern)]
+        arguments |= read_attributes(modules, spec["names"])
+    return arguments
 
 
 def class_name(model: Bound, _argument: str) -> str:
@@ -137,7 +164,7 @@ def build_table(recipe: Recipe, archives: Mapping[tuple[str, str], Path]) -> dic
         abbreviations = not any("allow_abbrev=False" in m.source for m in modules)
         return table | {"abbreviations": abbreviations, "options": options}
     table["source"] = ", ".join(
-        c for s in recipe.sections.values() for c in [*s.get("classes", []), *([s["reads"]] if "reads" in s else [])]
+        dict.fromkeys(c for s in recipe.sections.values() for key in SOURCES for c in _listed(s.get(key, [])))
     )
     by_version = {v: read_version(recipe, library) for v, library in libraries.items()}
     table["sections"] = {}
@@ -151,6 +178,10 @@ def build_table(recipe: Recipe, archives: Mapping[tuple[str, str], Path]) -> dic
             "arguments": {a: editions({v: s.arguments.get(a) for v, s in sections.items()}) for a in arguments},
         }
     return table
+
+
+def _listed(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 def render(table: Mapping[str, Any]) -> str:

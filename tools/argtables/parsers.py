@@ -1,0 +1,165 @@
+"""The arguments that argparse parsers declare, as a table's section."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+from collections.abc import Iterator
+
+from argtables.fields import Definition, constant_items, read_class, read_default
+from argtables.launchers import takes_nothing
+from argtables.names import Bound, Module, Scope, collect_bindings
+from argtables.values import Unevaluable, evaluate, type_name
+
+FACTORY = "ArgumentGroupFactory"
+"""Megatron's: it declares one flag for each field of a dataclass."""
+CONVERTERS = {"str2bool": "bool", "strtobool": "bool", "float_or_int": "float", "int_or_float": "float"}
+
+
+def read_parsers(module: Module) -> dict[str, Definition]:
+    """Every argument that the functions of a module declare, named as its flag with `_` for `-`."""
+    arguments: dict[str, Definition] = {}
+    for body in _bodies(module):
+        scope = Scope(module, collect_bindings(body))
+        for node in _calls(body):
+            if isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument":
+                arguments |= _declared(node, scope)
+            elif ast.unparse(node.func).endswith(FACTORY):
+                arguments |= _made(node, scope)
+    return arguments
+
+
+def _bodies(module: Module) -> Iterator[list[ast.stmt]]:
+    yield module.tree.body
+    yield from (node.body for node in ast.walk(module.tree) if isinstance(node, ast.FunctionDef))
+
+
+def _calls(body: list[ast.stmt]) -> Iterator[ast.Call]:
+    """The calls of a body, those of the functions in it left out."""
+    waiting: list[ast.AST] = [node for node in body if not isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    while waiting:
+        node = waiting.pop(0)
+        if isinstance(node, ast.Call):
+            yield node
+        if not isinstance(node, ast.FunctionDef):
+            waiting = [*ast.iter_child_nodes(node), *waiting]
+
+
+def _declared(node: ast.Call, scope: Scope) -> dict[str, Definition]:
+    flags = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+    flags = [flag for flag in flags if flag.startswith("--")]
+    if not flags:
+        return {}
+    given = {k.arg: k.value for k in node.keywords if k.arg}
+    definition = _definition(given, scope)
+    name, *aliases = (flag.lstrip("-").replace("-", "_") for flag in flags)
+    return {name: definition | ({"aliases": list(dict.fromkeys(aliases))} if set(aliases) - {name} else {})}
+
+
+def _definition(given: dict[str, ast.expr], scope: Scope) -> Definition:
+    if "action" in given and takes_nothing(given["action"], scope):
+        # the name is the flag's: it says whether the flag stands there, whatever it is stored as
+        return {"type": "bool", "default": False, "values": 0}
+    default: Definition = {"default": None}
+    if "default" in given:
+        default = read_default(given["default"], scope)
+    if isinstance(required := given.get("required"), ast.Constant) and required.value:
+        default = {"required": True}
+    kind = _type(given.get("type"), scope)
+    nargs = evaluate(given["nargs"], scope) if isinstance(given.get("nargs"), ast.Constant) else None
+    extra: Definition = {}
+    if "choices" in given:
+        with contextlib.suppress(Unevaluable):
+            extra["choices"] = [choice for choice in evaluate(given["choices"], scope) if choice is not None]
+    if nargs is not None and nargs != "?":
+        kind = f"list[{kind}]" if kind in ("str", "int", "float") else "list"
+        extra["item_choices"] = extra.pop("choices", None)
+        extra = {key: value for key, value in extra.items() if value is not None}
+    value = default.get("default", ...)
+    types = {kind} | ({type_name(value)} if value is None or isinstance(value, bool) else set())
+    if kind.startswith("list") and isinstance(value, str):
+        types.add("str")
+    return {"type": _union(types), **extra, **default} | ({"values": "?"} if nargs == "?" else {})
+
+
+def _type(node: ast.expr | None, scope: Scope) -> str:
+    if node is None:
+        return "str"
+    name = ast.unparse(node).rpartition(".")[2]
+    if name in ("int", "float", "str", "bool"):
+        # argparse's `type=bool` takes every text, and each but the empty one is true
+        return name if name != "bool" else "any"
+    return CONVERTERS.get(name, "any")
+
+
+def _union(types: set[str]) -> str:
+    from argtables.shapes import ORDER
+
+    return " | ".join(sorted(types if "any" not in types else types & {"any", "None"}, key=ORDER.index))
+
+
+def _made(node: ast.Call, scope: Scope) -> dict[str, Definition]:
+    """The flags that Megatron's factory makes of a dataclass: `--no-x` for a switch that is on."""
+    cls = _class(node.args[0], scope) if node.args else None
+    if cls is None:
+        return {}
+    without: list[str] = []
+    for keyword in node.keywords:
+        if keyword.arg == "exclude":
+            with contextlib.suppress(Unevaluable):
+                without = evaluate(keyword.value, scope)
+    arguments: dict[str, Definition] = {}
+    own = _metadata(cls)
+    for name, definition in read_class(cls, None, lambda _, argument: argument).arguments.items():
+        if name in without:
+            continue
+        definition = {key: value for key, value in definition.items() if key != "sections"}
+        flags, said = own.get(name, ([], {}))
+        if definition["type"] == "bool":
+            on = definition.get("default") is True
+            bare: Definition = {"type": "bool", "default": False, "values": 0}
+            names = flags or ([f"no_{name}", f"disable_{name}"] if on else [name])
+            arguments[names[0]] = bare | ({"aliases": names[1:]} if names[1:] else {})
+        else:
+            names = flags or [name]
+            if "int" in definition["type"].split(" | ") and definition.pop("choices", None):
+                definition["type"] = "any"  # of an enumeration the flag takes the names
+            if "type" in said:
+                definition.pop("choices", None)
+            arguments[names[0]] = {**definition, **said} | ({"aliases": names[1:]} if names[1:] else {})
+    return arguments
+
+
+def _class(node: ast.expr, scope: Scope) -> Bound | None:
+    """The class that a name stands for; the import may stand in the function."""
+    for local in scope.local.get(ast.unparse(node), ()):
+        if isinstance(local, ast.ImportFrom):
+            found = scope.module.imported(local, ast.unparse(node))
+            return next((bound for bound in found if isinstance(bound.node, ast.ClassDef)), None)
+    return scope.resolve_class(node)
+
+
+def _metadata(cls: Bound) -> dict[str, tuple[list[str], Definition]]:
+    """What the fields' own `argparse_meta` says over the annotation: other flags, a list of values."""
+    from argtables.fields import field_call
+    from argtables.values import lineage
+
+    found: dict[str, tuple[list[str], Definition]] = {}
+    for one in lineage(cls):
+        assert isinstance(one.node, ast.ClassDef)
+        for node in one.node.body:
+            if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
+                continue
+            call, _ = field_call(node)
+            options = {k.arg: k.value for k in call.keywords if k.arg} if call else {}
+            meta = constant_items(constant_items(options.get("metadata")).get("argparse_meta"))
+            if not meta:
+                continue
+            flags: list[str] = []
+            with contextlib.suppress(Unevaluable):
+                flags = evaluate(meta["arg_names"], Scope(one.module)) if "arg_names" in meta else []
+            said = _definition(meta, Scope(one.module)) if {"type", "nargs", "choices"} & meta.keys() else {}
+            if "default" not in meta:
+                said.pop("default", None)
+            found[node.target.id] = ([flag.lstrip("-").replace("-", "_") for flag in flags], said)
+    return found
