@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli
 import yaml
 
 from helpers_fixes import fixed
@@ -22,7 +23,7 @@ from trainlint.settings import Settings, state
 from trainlint.text import SourceText, Unreadable
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
-FILES = sorted(file for kind in ("yaml", "yml", "json") for file in CORPUS.rglob(f"*.{kind}"))
+FILES = sorted(file for kind in ("yaml", "yml", "json", "toml") for file in CORPUS.rglob(f"*.{kind}"))
 STEP = 1 if os.environ.get("TRAINLINT_WHOLE_CORPUS") else 3
 SETTINGS = Settings(profile="strict", stated=state(world_size=1, tokens=100_000_000))
 """As many findings as can be had."""
@@ -33,6 +34,8 @@ def load(file: Path) -> Any:
     """The documents of a file as a trainer's loader makes them, or None where it refuses the file."""
     text = file.read_text("utf-8-sig")
     try:
+        if file.suffix == ".toml":
+            return [tomli.loads(text)]
         return [json.loads(text)] if file.suffix == ".json" else list(yaml.safe_load_all(text))
     except (ValueError, yaml.YAMLError):
         return None

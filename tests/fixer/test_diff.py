@@ -59,7 +59,8 @@ def test_odd_names(program: str, path: str, tmp_path: Path) -> None:
 
 def test_its_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    wanted = "--- a/x/run.sh\n+++ b/x/run.sh\n@@ -1,2 +1,2 @@\n a\n-b\n\\ No newline at end of file\n+c\n\\ No newline at end of file\n"
+    mark = "\\ No newline at end of file\n"
+    wanted = f"--- a/x/run.sh\n+++ b/x/run.sh\n@@ -1,2 +1,2 @@\n a\n-b\n{mark}+c\n{mark}"
     for path in ("x/run.sh", str(tmp_path / "x" / "run.sh"), "./x/run.sh"):
         assert diff(SourceText(path, "a\nb"), "a\nc") == wanted
     assert diff(SourceText("/elsewhere/run.sh", "a"), "b").startswith("--- a/elsewhere/run.sh\n")

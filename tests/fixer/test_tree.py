@@ -256,6 +256,75 @@ def test_a_place_that_holds_no_value() -> None:
     assert tree.replace(read, document, "json", Span(1, 4), "1", frozenset()) is None
 
 
+# ----------------------------------------------------------------------------------------------------------- TOML
+
+TOML = """\
+# 学习率 🚀
+name = 'a' # run
+"rate" = 2e-5
+
+[train]
+  lr = 2e-5   # peak
+  steps = 100
+  mode = "x"
+optimizer = {lr = 1, eps = 1e-8}
+"""
+
+
+def toml(path: str, value: str, *, new: bool = False) -> str | None:
+    """The text after a value is set or a key is added; `tomli` must find exactly that."""
+    import tomli
+
+    from trainlint.fixer import tree
+    from trainlint.readers import read
+
+    document = read(SourceText("c.toml", TOML))
+    *above, name = path.split(".")
+    if new:
+        edit = tree.insert(read, document, "toml", path.split("."), value, ["lr"])
+    else:
+        node = document.root
+        for key in path.split("."):
+            assert node is not None
+            node = next(entry.value for entry in node.entries if entry.key.text == key)
+        assert node is not None
+        edit = tree.replace(read, document, "toml", node.span, value, frozenset())
+    if edit is None:
+        return None
+    after = apply(TOML, [(edit.at.span, edit.text)])
+    wanted = tomli.loads(TOML)
+    section = wanted
+    for key in above:
+        section = section[key]
+    section[name] = tomli.loads(after)
+    for key in path.split("."):
+        section[name] = section[name][key]
+    assert tomli.loads(after) == wanted
+    return after
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "old", "wanted"),
+    [
+        ("rate", "1e-4", "2e-5\n\n", "1e-4\n\n"),
+        ("train.lr", "0.5", "2e-5   #", "0.5   #"),
+        ("train.mode", "no", '"x"', '"no"'),
+        ("name", "b c", "'a'", "'b c'"),
+        ("name", "it's", "'a'", '"it\'s"'),
+        ("train.optimizer.lr", "3", "lr = 1,", "lr = 3,"),
+    ],
+)
+def test_toml_values(path: str, value: str, old: str, wanted: str) -> None:
+    assert toml(path, value) == TOML.replace(old, wanted)
+
+
+def test_toml_keys() -> None:
+    assert toml("seed", "1", new=True) == TOML.replace("# run\n", "# run\nseed = 1\n")
+    assert toml("train.warmup", "no", new=True) == TOML.replace("# peak\n", '# peak\n  warmup = "no"\n')
+    assert toml("train.optimizer.beta", "0.9", new=True) == TOML.replace("lr = 1,", "lr = 1, beta = 0.9,")
+    assert toml("train.nothing", "null", new=True) is None
+
+
 # -------------------------------------------------------------------------------------------------- several files
 
 

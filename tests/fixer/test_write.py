@@ -87,7 +87,7 @@ def test_a_full_disk_leaves_the_old_file(file: Path, monkeypatch: pytest.MonkeyP
         raise OSError(28, "No space left on device")
 
     _before_the_last_check(monkeypatch, full)
-    with pytest.raises(OSError, match="c.yaml: it cannot be written: No space left on device"):
+    with pytest.raises(OSError, match=r"c\.yaml: it cannot be written: No space left on device"):
         write(source, NEW)
     assert file.read_text() == OLD
     assert left(file) == [file.name]

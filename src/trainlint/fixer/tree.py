@@ -82,6 +82,7 @@ def _spellings(text: str, loader: Loader, quote: str) -> Iterator[tuple[str, obj
     if quote:
         inner = json.dumps(text, ensure_ascii=False)[1:-1] if quote == '"' else text.replace("'", "''")
         yield quote + inner + quote, text
+        yield json.dumps(text, ensure_ascii=False), text
         return
     value = _meaning(text)
     candidates = [text]
