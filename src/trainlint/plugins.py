@@ -25,6 +25,7 @@ from typing import Any, Literal
 from trainlint.findings import Finding, InternalError
 
 GROUP = "trainlint"
+DECLARED = "entry_points.txt"
 OFF = "TRAINLINT_NO_PLUGINS"
 """The environment variable that leaves all plugins out when it is set to anything but 0."""
 
@@ -37,10 +38,11 @@ class PluginError(Exception):
 
 @dataclass(frozen=True)
 class Plugin:
-    """What one entry point offers. `package` is the distribution's name and version."""
+    """What one entry point offers. `package` is the distribution's name and version, `declared` the file that says so."""
 
     name: str
     package: str
+    declared: str
     rules: Path | None = None
     checks: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     dialects: Mapping[str, Any] = field(default_factory=dict)
@@ -57,8 +59,8 @@ def installed() -> tuple[Plugin, ...]:
     if os.environ.get(OFF, "0") not in ("", "0"):
         return ()
     plugins = []
-    for entry, package in _entry_points():
-        blank = Plugin(entry.name, package)
+    for entry, package, declared in _entry_points():
+        blank = Plugin(entry.name, package, declared)
         try:
             plugins.append(_read(blank, entry.load()))
         except (Exception, SystemExit) as error:
@@ -82,12 +84,24 @@ def offered(kind: Kind, taken: Collection[str]) -> dict[str, Any]:
 def failed(plugin: Plugin, error: BaseException | str) -> None:
     """Note for the report what a plugin could not do; the same is noted once."""
     said = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
-    _errors[InternalError("", f"the plugin {plugin.name} of {plugin.package}", said)] = None
+    _errors[
+        InternalError(
+            plugin.declared,
+            " ".join(["the plugin", *([plugin.name] if plugin.name else []), "of", plugin.package]),
+            said,
+        )
+    ] = None
 
 
 def errors() -> list[InternalError]:
     """What went wrong with plugins so far."""
     return list(_errors)
+
+
+def leave_out() -> None:
+    """Use no plugin from now on, in this process and in those that it starts."""
+    os.environ[OFF] = "1"
+    forget()
 
 
 def forget() -> None:
@@ -99,20 +113,23 @@ def forget() -> None:
 # ----------------------------------------------------------------------------------------------------------- finding
 
 
-def _entry_points() -> Iterator[tuple[Any, str]]:
-    """The entry points of the group, each with its package. importlib.metadata is slow to import, so only on a hit."""
+def _entry_points() -> Iterator[tuple[Any, str, str]]:
+    """The entry points of the group, each with its package and file. importlib.metadata is slow to import: only on a hit."""
     seen = set()
     for directory in _metadata_directories():
         from importlib.metadata import Distribution
 
-        distribution = Distribution.at(directory)
-        name, version = distribution.metadata["Name"], distribution.version
-        if name in seen:  # what comes first on the path is what would be imported
+        file = os.path.join(directory, DECLARED)
+        try:
+            distribution = Distribution.at(directory)
+            name, package = distribution.metadata["Name"], f"{distribution.metadata['Name']} {distribution.version}"
+            entries = [entry for entry in distribution.entry_points if entry.group == GROUP]
+        except Exception as error:  # an installation that was damaged
+            failed(Plugin("", os.path.basename(directory), file), error)
             continue
-        seen.add(name)
-        for entry in distribution.entry_points:
-            if entry.group == GROUP:
-                yield entry, f"{name} {version}"
+        if name not in seen:  # what comes first on the path is what would be imported
+            seen.add(name)
+            yield from ((entry, package, file) for entry in entries)
 
 
 def _metadata_directories() -> Iterator[str]:
@@ -131,7 +148,7 @@ def _metadata_directories() -> Iterator[str]:
             continue
         for name in names:
             try:
-                with open(os.path.join(folder, name, "entry_points.txt"), "rb") as file:
+                with open(os.path.join(folder, name, DECLARED), "rb") as file:
                     mentioned = f"[{GROUP}]".encode() in file.read()
             except OSError:
                 continue

@@ -26,7 +26,7 @@ from trainlint.findings import SEVERITIES, Finding, Report
 from trainlint.linter import Linter
 from trainlint.ruleset import catalogue, pages
 from trainlint.ruleset.file import Example, Rule
-from trainlint.settings import Settings, state
+from trainlint.settings import Settings, SettingsError, state
 from trainlint.text import SourceText, apply
 
 NAMES = {"sh": "run.sh", "yaml": "config.yaml", "json": "config.json"}
@@ -71,19 +71,21 @@ class RuleExample:
         options = options if options is not None else example.options
         for extra in self.rule.examples:
             if extra.kind == "file":
+                assert "name" in extra.options, f"{self}: a file of the page has no name="
                 _write(folder / extra.options["name"], extra.text)
-        name = options.get("name") or NAMES[example.language]
+        name = options.get("name") or NAMES.get(example.language)
+        assert name, f"{self}: no name= for a block in {example.language}"
         _write(folder / name, example.text)
-        stated = state(**{key: kind(options[key]) for key, kind in STATED.items() if key in options})
+        return _lint(example.text, name, folder, self._settings(options))
+
+    def _settings(self, options: Mapping[str, str]) -> Settings:
         profile = options.get("profile", "default")
-        assert profile in ("default", "strict"), f"profile={profile}"
-        settings = Settings(
-            profile="strict" if profile == "strict" else "default",
-            stated=stated,
-            rules=self.rules,
-            require_reason="require_reason" in options,
-        )
-        return _lint(example.text, name, folder, settings)
+        assert profile in ("default", "strict"), f"{self}: profile={profile}"
+        try:
+            stated = state(**{key: kind(options[key]) for key, kind in STATED.items() if key in options})
+        except (ValueError, SettingsError) as error:
+            raise AssertionError(f"{self}: {error}") from None
+        return Settings(profile="strict" if profile == "strict" else "default", stated=stated, rules=self.rules)
 
     def check(self, folder: Path) -> None:
         """Run it: *bad* yields the rule at its line, *good* does not, *fixed* is what the fix makes of *bad*."""
@@ -170,7 +172,7 @@ def _write(file: Path, text: str) -> None:
 def _said(report: Report) -> Iterator[str]:
     for finding in report.findings:
         yield finding.message
-        yield finding.advice
+        yield from [finding.advice] if finding.advice else []
         yield from (related.message for related in finding.related)
         if finding.fix is not None:
             yield finding.fix.title

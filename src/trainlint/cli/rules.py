@@ -11,9 +11,12 @@ import click
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", help="How to list them.")
 def command(format_: str) -> None:
     """List the rules."""
+    from trainlint import plugins
     from trainlint.ruleset import catalogue
 
     rules = catalogue().values()
+    for error in plugins.errors():
+        click.echo(f"Internal error in {error.where}: {error.message}", err=True)
     if format_ == "json":
         import json
 
