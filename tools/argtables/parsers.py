@@ -77,8 +77,8 @@ def _definition(given: dict[str, ast.expr], scope: Scope) -> Definition:
         extra = {key: value for key, value in extra.items() if value is not None}
     value = default.get("default", ...)
     types = {kind} | ({type_name(value)} if value is None or isinstance(value, bool) else set())
-    if kind.startswith("list") and isinstance(value, str):
-        types.add("str")
+    if kind.startswith("list") and isinstance(value, str | int | float):
+        types.add(type_name(value))  # argparse takes a default as it is
     return {"type": _union(types), **extra, **default} | ({"values": "?"} if nargs == "?" else {})
 
 
