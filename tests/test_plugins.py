@@ -176,15 +176,21 @@ def test_what_comes_first_on_the_path_counts(install: Install, tmp_path: Path, m
         ("dialects = 1", "TypeError"),
     ],
 )
-def test_a_plugin_that_cannot_be_loaded_is_an_error_of_the_report(code: str, says: str, install: Install) -> None:
-    site = install("acme_broken", code)
-    done = trainlint(ARTICLE, env={"PYTHONPATH": str(site)})
+def test_what_cannot_be_loaded_is_an_error(code: str, says: str, install: Install) -> None:
+    install("acme_broken", code)
+    assert plugins.installed() == ()
+    assert "the plugin house of acme 1.0" in said()
+    assert says in said()
+    assert findings(SCRIPT)
+
+
+def test_a_broken_plugin_is_reported_and_everything_else_goes_on(install: Install) -> None:
+    environment = {"PYTHONPATH": str(install("acme_broken", "import no_such_module"))}
+    done = trainlint(ARTICLE, env=environment)
     assert done.returncode == 2
     assert "warning[lr/too-high-for-step]" in done.stdout
     assert "Internal error in the plugin house of acme 1.0" in done.stdout
-    assert plugins.installed() == ()
-    assert says in said()
-    assert "Internal error in the plugin house" in trainlint("rules", env={"PYTHONPATH": str(site)}).stderr
+    assert "Internal error in the plugin house" in trainlint("rules", env=environment).stderr
 
 
 def test_plugins_can_be_left_out_from_inside(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,13 +288,17 @@ def test_a_dialect_that_raises_leaves_the_file_to_the_others(install: Install) -
 
 
 @pytest.mark.parametrize("body", ["raise ValueError('no')", "return None", "return b''"])
-def test_a_reporter_that_fails_is_told_from_findings(body: str, install: Install) -> None:
-    site = install("acme_report", f"def write(report, style):\n    {body}\nreporters = {{'acme': write}}\n")
+def test_a_reporter_that_fails_says_whose_it_is(body: str, install: Install) -> None:
+    install("acme_report", f"def write(report, style):\n    {body}\nreporters = {{'acme': write}}\n")
     with pytest.raises(ReporterError, match=r"the reporter acme of acme 1\.0"):
         render("acme", Report())
+
+
+def test_a_reporter_that_fails_is_told_from_findings(install: Install) -> None:
+    site = install("acme_report", "reporters = {'acme': lambda report, style: 1 / 0}\n")
     done = trainlint(ARTICLE, "--format", "acme", env={"PYTHONPATH": str(site)})
     assert done.returncode == 2
-    assert "the reporter acme of acme 1.0" in done.stderr
+    assert "the reporter acme of acme 1.0: ZeroDivisionError" in done.stderr
 
 
 def test_every_format_can_tell_of_a_plugin(install: Install) -> None:
