@@ -76,6 +76,10 @@ def _definition(given: dict[str, ast.expr], scope: Scope) -> Definition:
         extra["item_choices"] = extra.pop("choices", None)
         extra = {key: value for key, value in extra.items() if value is not None}
     value = default.get("default", ...)
+    if kind == "int" and isinstance(value, float) and value.is_integer():
+        value = default["default"] = int(value)
+    if kind == "list[float]" and isinstance(value, list):
+        value = default["default"] = [float(element) for element in value]
     types = {kind} | ({type_name(value)} if value is None or isinstance(value, bool) else set())
     if kind.startswith("list") and isinstance(value, str | int | float):
         types.add(type_name(value))  # argparse takes a default as it is

@@ -7,12 +7,12 @@ absent arguments are unknown and not default.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 from trainlint.dialects.convert import Rejected, from_text
-from trainlint.dialects.tables import Schema
+from trainlint.dialects.tables import Schema, Spec
 from trainlint.document import Origin, Word
 from trainlint.facts import Argument, ArgumentIssue, Arguments
 from trainlint.text import Location, SourceText, Span
@@ -73,10 +73,19 @@ def cut(words: Sequence[Word]) -> Line:
     return line
 
 
-def read(source: SourceText, words: Sequence[Word], schema: Schema, *, closed: bool, prefix: str = "--") -> Arguments:
+def read(
+    source: SourceText,
+    words: Sequence[Word],
+    schema: Schema,
+    *,
+    closed: bool,
+    dashes: bool = False,
+    abbreviations: bool = True,
+) -> Arguments:
     """The arguments that a HfArgumentParser (argparse) over `schema` makes of `words`.
 
     `closed`: the schema is the whole parser, so a flag that it lacks is rejected; else the script may declare more.
+    `dashes`: the flags are spelled `--micro-batch-size`; `abbreviations`: a closed parser takes unique beginnings.
     """
     line = cut(words)
     arguments = Arguments(open=line.open)
@@ -84,22 +93,24 @@ def read(source: SourceText, words: Sequence[Word], schema: Schema, *, closed: b
         if closed and word.text is not None and not word.text.endswith((".json", ".yaml", ".yml")):
             arguments.issues.append(_stray(source, word, "no flag stands before it", "remove it", closed))
     for flag in line.flags:
-        name, certain = _resolve(flag.name, schema, closed)
+        name, certain = _resolve(flag.name, schema, closed and abbreviations)
         key, exact = _key(source, flag)
         values, stray = _values(flag, schema, name)
         advice = f"quote the value of {flag.name}, or remove the word"
         arguments.issues += [
-            _stray(source, word, f"{flag.name} takes one value", advice, closed)
+            _stray(source, word, f"{flag.name} takes {_arity(schema, name)}", advice, closed)
             for word in stray
             if word.text is not None
         ]
+        # what `$EXTRA` behind a bare switch holds are flags of their own
+        arguments.open = arguments.open or next((word.unknown for word in stray if word.text is None), None)
         if not certain:
             arguments.issues.append(_ambiguous(flag.name, name, key))
-        elif name not in schema:
-            issue = unknown_argument(name, key, schema, closed, spelled=f"{prefix}{{}}")
+        elif name not in schema and not schema.free(name):
+            issue = unknown_argument(name, key, schema, closed, spelled="--{}", dashes=dashes)
             if issue is not None:
                 arguments.issues.append(issue if exact else replace(issue, replacement=None))
-        elif schema.edition(name).bare and values and values[0].several:
+        elif name in schema and schema.edition(name).bare and values and values[0].several:
             # a flag that may stand alone says nothing about what `$EXTRA` behind it holds
             arguments.open = arguments.open or values[0].unknown
         argument, issues = _argument(source, name, schema, flag, key, values)
@@ -113,9 +124,15 @@ def _values(flag: Flag, schema: Schema, name: str) -> tuple[list[Word], list[Wor
     """The words that the flag takes, and those that are left over because it takes one."""
     if flag.inline is not None:
         return [flag.inline], flag.following
+    if name in schema and schema.edition(name).values == 0:
+        return [], flag.following
     if name not in schema or any(kind.startswith("list") for kind in schema.edition(name).types):
         return flag.following, []
     return flag.following[:1], flag.following[1:]
+
+
+def _arity(schema: Schema, name: str) -> str:
+    return "no value" if name in schema and schema.edition(name).values == 0 else "one value"
 
 
 def _stray(source: SourceText, word: Word, why: str, advice: str, certain: bool) -> ArgumentIssue:
@@ -164,7 +181,8 @@ def _argument(
             advice = f"give {flag.name} a value or remove it"
             issue = ArgumentIssue("missing-value", name, message, key, advice)
             return Argument(name, None, literal, key, key, unknown="it has no value"), [issue]
-        return Argument(name, not flag.name.lstrip("-").startswith(("no-", "no_")), literal, key, key), []
+        negated = flag.name.lstrip("-").startswith(("no-", "no_")) and name not in schema
+        return Argument(name, not negated, literal, key, key), []
     at = Location(source, Span(values[0].span.start, values[-1].span.end))
     origin = values[0].origin if len(values) == 1 else Origin("computed", at.text, at, tuple(w.origin for w in values))
     unresolved = next((word for word in values if word.text is None), None)
@@ -189,10 +207,17 @@ def _ambiguous(flag: str, name: str, key: Location) -> ArgumentIssue:
 
 
 def unknown_argument(
-    name: str, key: Location, schema: Schema, closed: bool, spelled: str = "{}"
+    name: str,
+    key: Location,
+    schema: Mapping[str, Spec],
+    closed: bool,
+    spelled: str = "{}",
+    dashes: bool = False,
 ) -> ArgumentIssue | None:
     """What to say of an argument that the schema lacks. With an open schema only a near miss is worth saying."""
     close = _near(name, list(schema), 0.85 if closed else 0.9)
+    if dashes:
+        name, close = name.replace("_", "-"), close.replace("_", "-") if close is not None else None
     shown = spelled.format(name)
     spec = next(iter(schema.values()), None)
     if close is not None:

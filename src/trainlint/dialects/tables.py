@@ -38,6 +38,8 @@ class Edition:
     required: bool
     bounds: tuple[tuple[str, float], ...] = ()
     """Pairs of `ge`, `gt`, `le`, `lt` and a number."""
+    values: int | str | None = None
+    """How many values argparse wants: 0 for a bare switch, "?" for none or one; None: what the type says."""
     bare: bool = False
     """May the flag stand alone? HfArgumentParser wants a value for an optional boolean whose default is None."""
 
@@ -125,6 +127,19 @@ class Schema(Mapping[str, Spec]):
     def __len__(self) -> int:
         return len(self._specs)
 
+    def free(self, name: str) -> bool:
+        """Does a dotted name lie in a section that takes any keys, because the table has none below it?"""
+        while "." in name:
+            name = name.rpartition(".")[0]
+            if name in self:
+                return name not in self._sections_above
+        return False
+
+    @cached_property
+    def _sections_above(self) -> frozenset[str]:
+        """The names that have others below them."""
+        return frozenset(name[:at] for name in self for at, char in enumerate(name) if char == ".")
+
     def edition(self, name: str) -> Edition:
         """The definition that judges an argument: of the stated version, else the widest over all versions."""
         spec = self[name]
@@ -177,7 +192,12 @@ def _section(name: str) -> dict[str, Spec]:
 
 def _edition(entry: dict[str, Any]) -> Edition:
     types = entry["type"].split(" | ")
-    bare = "any" in types or ("bool" in types and (types == ["bool"] or entry.get("default") is not None))
+    values = entry.get("values")
+    bare = (
+        values in (0, "?")
+        or "any" in types
+        or ("bool" in types and (types == ["bool"] or entry.get("default") is not None))
+    )
     return Edition(
         entry["from"],
         entry["to"],
@@ -187,6 +207,7 @@ def _edition(entry: dict[str, Any]) -> Edition:
         entry.get("default_expression"),
         entry.get("required", False),
         tuple((bound, entry[bound]) for bound in ("ge", "gt", "le", "lt") if bound in entry),
+        values,
         bare,
     )
 
