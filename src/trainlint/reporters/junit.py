@@ -5,7 +5,6 @@ An error or a warning is a failure. A note is no reason to fail a build: its tes
 
 from __future__ import annotations
 
-import re
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from trainlint.findings import Finding, Report
@@ -14,7 +13,6 @@ from trainlint.reporters.style import Style
 from trainlint.reporters.summary import by_file, worst_first
 from trainlint.reporters.terminal import one_line, visible
 
-OUTSIDE_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 CLEAN = "no findings"
 
 
@@ -38,7 +36,7 @@ def render(report: Report, style: Style) -> str:
             rules.setdefault(finding.rule, []).append(finding)
         cases = [_judged(path, rule, findings) for rule, findings in rules.items()]
         cases += [*errors.get(path, ()), *skipped.get(path, ())]
-        suite = SubElement(root, "testsuite", {"name": relative(path), "file": relative(path)})
+        suite = SubElement(root, "testsuite", {"name": _text(relative(path)), "file": _text(relative(path))})
         suite.extend(cases or [_case(path, CLEAN)])
         _count(suite)
     _count(root)
@@ -77,5 +75,6 @@ def _count(element: Element) -> None:
 
 
 def _text(text: str) -> str:
-    """Without what XML cannot carry, not even escaped."""
-    return OUTSIDE_XML.sub(lambda match: visible(match[0]) if match[0] < " " else "\ufffd", text)
+    """Without what XML cannot carry, not even escaped: control characters, surrogates, two that are no characters."""
+    lines = [visible(line) for line in text.split("\n")]
+    return "\n".join(lines).replace("\ufffe", "\ufffd").replace("\uffff", "\ufffd")

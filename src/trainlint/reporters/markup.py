@@ -19,7 +19,7 @@ Row = tuple[str, ...]
 
 def text(raw: str) -> str:
     """One line that shows as it is: no markup, no HTML, nobody mentioned, no issue referred to."""
-    shown = re.sub(r"[\\`*{}\[\]<>&|~$]|(?<!\w)_|_(?!\w)", r"\\\g<0>", clip(one_line(raw), LONGEST))
+    shown = re.sub(r"[\\`*{}\[\]<>&|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", clip(one_line(raw), LONGEST))
     shown = re.sub(r"^(\d*)(?=[-+=#.)])", r"\1\\", shown)
     return re.sub(r"([@#])(?=\w)", "\\1\u200b", shown)  # a blank without width, as other bots do
 
@@ -27,6 +27,8 @@ def text(raw: str) -> str:
 def code(raw: str, *, in_table: bool = False) -> str:
     """One line of code, whatever backticks are in it."""
     shown = clip(one_line(raw), LONGEST)
+    if not shown:
+        return ""
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", shown)), default=0))
     pad = " " if shown.startswith("`") or shown.endswith("`") else ""
     return f"{fence}{pad}{shown.replace('|', chr(92) + '|') if in_table else shown}{pad}{fence}"

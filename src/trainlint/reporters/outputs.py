@@ -93,14 +93,16 @@ def _parse(spec: str) -> Output:
         return Output(name)
     if not path:
         raise ReporterError(f"{spec!r} names no file; say {name} or {name}:PATH")
+    if "\0" in path:
+        raise ReporterError(f"{spec!r}: no file name holds a null character")
     file = Path(path)
     try:
         if file.is_dir():
             raise ReporterError(f"{spec}: {path} is a directory")
         if not file.parent.is_dir():
             raise ReporterError(f"{spec}: the directory {file.parent} does not exist")
-    except (OSError, ValueError) as error:  # a name that no file can have
-        raise ReporterError(f"{spec!r}: {error}") from None
+    except OSError as error:
+        raise ReporterError(f"{spec}: {error.strerror or error}") from None
     return Output(name, file)
 
 

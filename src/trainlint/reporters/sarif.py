@@ -15,7 +15,7 @@ from pathlib import PurePath
 from typing import Any
 
 from trainlint import __version__
-from trainlint.findings import OPTIONS, Finding, Fix, Report, RuleInfo
+from trainlint.findings import OPTIONS, Finding, Fix, Hidden, Report, RuleInfo
 from trainlint.reporters.fingerprints import fingerprints, line_hashes
 from trainlint.reporters.places import first_line, uri, usable
 from trainlint.reporters.style import Style
@@ -68,7 +68,7 @@ def _log(report: Report, style: Style, most: int) -> Json:
     if len(findings) > most:  # the worst stay, in the order they have
         kept = {id(finding) for finding in worst_first(findings)[:most]}
         findings = [finding for finding in findings if id(finding) in kept]
-    silenced = list(getattr(report, "suppressed", ()))[: most - len(findings)] if style.suppressed else []
+    silenced = report.suppressed[: most - len(findings)] if style.suppressed else []
     results = [*findings, *(suppression.finding for suppression in silenced)]
     rules = _rules(report.rules, results)
     places = [place for finding in results for place in _places(finding)]
@@ -202,8 +202,7 @@ class _Writer:
             result["fixes"] = [self.fix(finding.fix)]
         return result
 
-    def suppression(self, hidden: Any) -> Json:
-        """Of an entry of `Report.suppressed`: its `finding`, the `reason` given, and where (None: in the configuration)."""
+    def suppression(self, hidden: Hidden) -> Json:
         written: Json = {"kind": "inSource" if hidden.at else "external", "status": "accepted"}
         if hidden.at:
             written["location"] = {"physicalLocation": self.place(hidden.at, _region(first_line(hidden.at)))}

@@ -12,8 +12,8 @@ WIDTH = 100
 class Style:
     """How to write a report; a format ignores what does not concern it.
 
-    `quiet`: findings only, no summary. `suppressed`: also list the findings that a comment or a baseline silences, where
-    the format can mark them as such (SARIF).
+    `quiet`: findings only, no summary. `suppressed`: also list the findings that a comment or the configuration hides,
+    where the format can mark them as such (SARIF).
     """
 
     color: bool = False

@@ -26,7 +26,7 @@ def totals(report: Report) -> dict[str, int]:
 
 def hidden_findings(report: Report) -> dict[str, int]:
     """How many findings a suppression hides, and how many a baseline."""
-    return {"suppressed": len(getattr(report, "suppressed", ())), "known": report.known}
+    return {"suppressed": len(report.suppressed), "known": report.known}
 
 
 def counts(numbers: Mapping[Severity, int] | Mapping[str, int]) -> str:
