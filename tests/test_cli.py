@@ -135,6 +135,15 @@ def test_bad_input_is_a_finding_with_its_place(tmp_path: Path, name: str, data: 
     assert f"{name}:" in done.stdout
 
 
+@pytest.mark.parametrize(("command", "status"), [("lint", 0), ("explain", 3)])
+def test_a_file_of_no_format_that_is_read_is_said_and_no_error(command: str, status: int, tmp_path: Path) -> None:
+    (tmp_path / "notebook.ipynb").write_text('{"cells": ["torchrun train.py --learning_rate 1"]}')
+    done = trainlint(command, "notebook.ipynb", cwd=tmp_path)
+    assert done.returncode == status
+    assert "notebook.ipynb" in done.stdout + done.stderr
+    assert "Internal error" not in done.stdout
+
+
 @pytest.mark.parametrize("name", ["empty.sh", "empty.yaml", "empty.json"])
 def test_an_empty_file_has_nothing_to_lint(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("")

@@ -59,7 +59,8 @@ def discover(
 ) -> Found:
     """The files that `paths` name and the configurations below its directories; each file once, in the order of `paths`.
 
-    `choice` gives the include and exclude patterns for the files of a directory (absolute). Never raises for what it meets:
+    `choice` gives the include and exclude patterns for the files of a directory (absolute). `force_exclude`: a file that is
+    named is left out, too, where it is excluded or describes no run. Never raises for what it meets:
     a path that is not there is an entry like any other, and reading it will say so.
     """
     walk = _Walk(choice, gitignore)
@@ -72,7 +73,7 @@ def discover(
         elif path.is_dir():
             walk.directory(path)
         else:
-            walk.file(path)
+            walk.file(path, as_found=force_exclude)
     return walk.found
 
 
@@ -84,10 +85,15 @@ class _Walk:
         self._seen: dict[str, Path] = {}
         self._examined: set[str] = set()
 
-    def file(self, path: Path) -> None:
-        """A file that the user named."""
+    def file(self, path: Path, as_found: bool) -> None:
+        """A file that was named: by the user, or `as_found` by a program that names whatever has changed."""
         self._examine(path)
-        self._take(path, True)
+        as_found = as_found and path.exists()
+        reason = why_not(path) if as_found else None
+        if reason is not None:
+            self.skip(path, reason)
+        else:
+            self._take(path, not as_found)
 
     def directory(self, top: Path) -> None:
         """A directory that the user named: what leaves it out as a whole does not count."""

@@ -33,6 +33,7 @@ def command(
     """
     from trainlint.explain import cards, to_json
     from trainlint.linter import Linter
+    from trainlint.readers import UnknownFormat
 
     linter = cache(Linter)  # files with the same settings share one
     found = options.find(paths, stdin_filename, configuration, **walk)
@@ -40,7 +41,11 @@ def command(
         click.echo(f"{source.path}:{error.line}:{error.column}: cannot be read: {error.reason}", err=True)
     launches = []
     for source in options.sources(found):
-        document, of_source = linter(configuration.of(source)).read(source)
+        try:
+            document, of_source = linter(configuration.of(source)).read(source)
+        except UnknownFormat as error:
+            click.echo(str(error), err=True)
+            continue
         launches += of_source
         for problem in document.problems:
             start = problem.at.start

@@ -13,6 +13,7 @@ import click
 from trainlint.cli import options
 from trainlint.effective import Configuration
 from trainlint.findings import Finding, InternalError, Report, Skipped
+from trainlint.readers import UnknownFormat
 from trainlint.text import Location, SourceText, Span
 
 if TYPE_CHECKING:
@@ -186,6 +187,8 @@ def run(request: Request, configuration: Configuration) -> Outcome:
 def _lint(linter: Linter, source: SourceText, outcome: Outcome) -> list[Launch]:
     try:
         document, launches = linter.read(source)
+    except UnknownFormat:
+        return []
     except Exception as error:
         outcome.report.internal_errors.append(InternalError(source.path, "reading", f"{type(error).__name__}: {error}"))
         return []

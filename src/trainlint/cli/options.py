@@ -96,7 +96,9 @@ SEARCH: Options = (
 """Which files a search takes."""
 
 WALK: Options = (
-    click.option("--force-exclude", is_flag=True, help="Leave out what is excluded even where it is named."),
+    click.option(
+        "--force-exclude", is_flag=True, help="Leave out what is excluded or describes no run even where it is named."
+    ),
     click.option(
         "--no-gitignore", "gitignore", is_flag=True, default=True, flag_value=False, help="Search what git ignores."
     ),

@@ -25,6 +25,10 @@ _JSON = re.compile(r"\s*\{\s*(?:\"|\}|//|/\*)")
 _YAML = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*(?:---|(?:- +)?[\w.-]+:(?:[ \t\r\n]|\Z))")
 
 
+class UnknownFormat(ValueError):
+    """A text of which neither the name nor the content tells how to read it."""
+
+
 def detect(path: str, text: str) -> Format | None:
     """The format of a file by its suffix, then by its `#!`, then, for a name without a suffix (`-`), by how it begins."""
     suffix = PurePath(path).suffix.lower()
@@ -44,7 +48,7 @@ def read(
 ) -> Document:
     """Read a source in its format, or in the one that `detect` finds; `defines` are shell variables given by the user.
 
-    Never raises for what the text says. Raises ValueError when no format is given and none can be told.
+    Never raises for what the text says. Raises `UnknownFormat` when no format is given and none can be told.
     """
     match format or detect(source.path, source.text):
         case "shell":
@@ -64,4 +68,4 @@ def read(
 
             return toml.read(source)
         case _:
-            raise ValueError(f"{source.path}: neither the name nor the content tells its format")
+            raise UnknownFormat(f"{source.path}: neither the name nor the content tells its format")
