@@ -11,7 +11,7 @@ import pytest
 
 from reporters.reports import sample
 from trainlint import __version__
-from trainlint.findings import Report
+from trainlint.findings import InternalError, Report
 from trainlint.reporters import FORMATS, render
 from trainlint.reporters.statistics import render as statistics
 
@@ -72,3 +72,10 @@ def test_statistics_as_json() -> None:
         "count": 2,
         "fixable": 2,
     }
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_an_error_of_no_file_is_said_in_every_format(format: str) -> None:
+    page = render(format, Report(internal_errors=[InternalError("", "the plugin x of y 1", "ValueError: no")]))
+    assert "the plugin x of y 1" in page or format == "gitlab", "GitLab's form has no place for it"
+    assert " on ." not in page

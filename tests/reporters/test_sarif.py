@@ -1,9 +1,11 @@
 """SARIF: valid by the standard's own schema, and shaped as GitHub code scanning reads it."""
 
+import gzip
 import json
 import os
 import subprocess
-from pathlib import PurePath
+from contextlib import suppress
+from pathlib import Path, PurePath
 
 import jsonschema
 import pytest
@@ -11,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reporters.reports import SCRIPT, at, before, finding, sample
-from trainlint.findings import Fix, Related, Report, RuleInfo
+from trainlint.findings import Fix, Hidden, InternalError, NotEvaluated, Related, Report, RuleInfo
+from trainlint.linter import Linter
 from trainlint.reporters import render, sarif
-from trainlint.text import Edit, Location, SourceText, Span
+from trainlint.settings import Settings
+from trainlint.text import Edit, Location, SourceText, Span, Unreadable, apply
 
 
 def run(report: Report) -> dict:
@@ -61,17 +65,69 @@ def test_any_text_makes_a_valid_log(standard, content, data):
     assert primary.get("endLine", primary["startLine"]) == primary["startLine"]
 
 
-@pytest.mark.skipif(
-    "TRAINLINT_SARIF_MULTITOOL" not in os.environ, reason="TRAINLINT_SARIF_MULTITOOL names no validator"
-)
+ROOT = Path(__file__).parents[2]
+CORPUS = ROOT.parent / "shared" / "corpus"
+
+
+def real(directory: Path, step: int) -> Report:
+    """What the linter says of every so manieth file below a directory, whose paths are relative to it."""
+    linter = Linter(Settings())
+    report = Report(rules=[rule.info() for rule in linter.rules.values()])
+    for file in sorted(directory.rglob("*"))[::step]:
+        if file.is_file():
+            with suppress(Unreadable):
+                source = SourceText.load(file, file.relative_to(directory).as_posix())
+                report.files.append(source.path)
+                linter.lint(source, report)
+    return report
+
+
+@pytest.fixture(scope="module")
+def validator():
+    """Microsoft's validator: `tools/sarif_multitool.sh` installs it and says where."""
+    tool = os.environ.get("TRAINLINT_SARIF_MULTITOOL")
+    if not tool:
+        pytest.skip("TRAINLINT_SARIF_MULTITOOL names no validator")
+
+    def problems(log: str, directory: Path) -> list[tuple[str, str]]:
+        (directory / "log.sarif").write_text(log, "utf-8")
+        # its exit code is 0 whatever it finds
+        command = [tool, "validate", "log.sarif", "--rule-kind", "Sarif;Ghas", "--output", "out.sarif"]
+        subprocess.run(command, check=True, cwd=directory, capture_output=True)
+        [run] = json.loads((directory / "out.sarif").read_text("utf-8-sig"))["runs"]
+        assert run["invocations"][0]["executionSuccessful"]
+        return [(found["ruleId"], found["message"]["id"]) for found in run["results"]]
+
+    return problems
+
+
+def expected(log: str) -> list[tuple[str, str]]:
+    """Only that no address is given, as long as the package itself names none."""
+    driver = json.loads(log)["runs"][0]["tool"]["driver"]
+    return [] if "informationUri" in driver else [("SARIF2005", "Warning_ProvideToolnformationUri")]
+
+
 @pytest.mark.parametrize("report", [Report(), sample()], ids=["empty", "sample"])
-def test_microsofts_validator_finds_nothing(report, tmp_path):
-    log, out = tmp_path / "log.sarif", tmp_path / "out.sarif"
-    log.write_text(render("sarif", report), "utf-8")
-    tool = os.environ["TRAINLINT_SARIF_MULTITOOL"]
-    # its exit code is 0 whatever it finds
-    subprocess.run([tool, "validate", str(log), "--rule-kind", "Sarif;Ghas", "--output", str(out)], check=True)
-    assert [found["message"] for found in json.loads(out.read_text("utf-8-sig"))["runs"][0]["results"]] == []
+def test_microsofts_validator_finds_nothing(report, tmp_path, validator):
+    log = render("sarif", report)
+    assert validator(log, tmp_path) == expected(log)
+
+
+@pytest.mark.parametrize(("directory", "step"), [(ROOT / "examples", 1), (CORPUS, 20)], ids=["examples", "corpus"])
+def test_logs_of_real_files_are_valid(directory, step, tmp_path, validator, standard):
+    if not directory.is_dir():
+        pytest.skip(f"{directory.name} is not here")
+    log = render("sarif", real(directory, step))
+    standard.validate(json.loads(log))
+    assert validator(log, tmp_path) == expected(log)
+    prints = [found["partialFingerprints"]["trainlint/v1"] for found in json.loads(log)["runs"][0]["results"]]
+    assert len(prints) == len(set(prints)) > 10
+
+
+def test_the_validator_would_say_so(tmp_path, validator):
+    log = json.loads(render("sarif", sample()))
+    log["runs"][0]["results"][0]["locations"] = []
+    assert validator(json.dumps(log), tmp_path) != expected(json.dumps(log))
 
 
 # ------------------------------------------------------------------------------------------------------------- rules
@@ -98,6 +154,25 @@ def test_results_point_at_their_rule_even_when_it_has_no_page():
     ids = [rule["id"] for rule in log["tool"]["driver"]["rules"]]
     assert [ids[found["ruleIndex"]] for found in log["results"]] == [found["ruleId"] for found in log["results"]]
     assert [found["level"] for found in log["results"]] == ["warning", "note", "error", "note"]
+
+
+@pytest.mark.parametrize(
+    ("severity", "strength", "precision"),
+    [
+        ("error", "weak", "very-high"),
+        ("warning", "strong", "high"),
+        ("warning", "moderate", "medium"),
+        ("note", "weak", "low"),
+        ("warning", "", "high"),
+        ("note", "", "medium"),
+    ],
+)
+def test_precision_follows_the_evidence(severity, strength, precision):
+    rule = RuleInfo("a/b", "t", severity, "s", "", (), (), strength)
+    described = run(Report(rules=[rule]))["tool"]["driver"]["rules"][0]
+    assert described["properties"]["precision"] == precision
+    assert "security-severity" not in described["properties"]
+    assert "helpUri" not in described
 
 
 def test_limits_of_a_rule():
@@ -185,6 +260,38 @@ def test_fixes_replace_and_insert_and_delete():
     ]
 
 
+def spliced(text: str, replacements: list[dict]) -> str:
+    """The text after the replacements, by nothing but what the log says: lines end with \\n or \\r\\n, ends are exclusive."""
+    starts = [0, *(i + 1 for i, char in enumerate(text) if char == "\n")]
+    edits = []
+    for replacement in replacements:
+        where = replacement["deletedRegion"]
+        start = starts[where["startLine"] - 1] + where["startColumn"] - 1
+        end = starts[where["endLine"] - 1] + where["endColumn"] - 1
+        edits.append((start, end, replacement.get("insertedContent", {}).get("text", "")))
+    for start, end, new in sorted(edits, reverse=True):
+        text = text[:start] + new + text[end:]
+    return text
+
+
+@given(st.text(st.sampled_from("ab \t\r\n中😀"), max_size=40), st.data())
+def test_fixes_are_exact(content, data):
+    source = SourceText("a.sh", content)
+    ends = sorted(data.draw(st.sets(st.integers(0, len(content)), max_size=6)))
+    spans = [Span(*pair) for pair in zip(ends[::2], ends[1::2], strict=False)] or [Span(end, end) for end in ends]
+    edits = tuple(
+        Edit(Location(source, span), data.draw(st.text(st.sampled_from("x\r\n中"), max_size=3))) for span in spans
+    )
+    found = result(source, Location(source, Span(0, 0)), fix=Fix("Mend it", edits, safe=True))
+    if not edits:
+        assert "fixes" not in found
+        return
+    [fix] = found["fixes"]
+    assert fix["properties"] == {"safe": True}
+    [change] = fix["artifactChanges"]
+    assert spliced(content, change["replacements"]) == apply(content, [(edit.at.span, edit.text) for edit in edits])
+
+
 @pytest.mark.parametrize(
     ("path", "uri"),
     [
@@ -208,6 +315,8 @@ def test_absolute_paths_stay_absolute(tmp_path):
 
 def test_files_are_artifacts_and_linted_ones_say_so():
     log = run(Report(files=["clean.yaml"], findings=sample().findings[3:]))
+    assert {file["encoding"] for file in log["artifacts"]} == {"utf-8"}
+    assert [file["sourceLanguage"] for file in log["artifacts"]] == ["yaml", "json", "bash"]
     assert [(file["location"]["uri"], file.get("roles")) for file in log["artifacts"]] == [
         ("clean.yaml", ["analysisTarget"]),
         ("ds%20config.json", None),
@@ -238,6 +347,62 @@ def test_the_worst_results_stay_when_there_are_too_many(monkeypatch):
     assert [one["level"] for one in log["results"]] == ["warning", "error"]
     [note] = log["invocations"][0]["toolExecutionNotifications"]
     assert note == {"level": "warning", "message": {"text": "Only the 2 most severe of 4 findings are reported."}}
+
+
+def test_a_log_that_is_too_large_is_cut(monkeypatch):
+    monkeypatch.setattr(sarif, "MOST_BYTES", 20_000)
+    source = SourceText("a.sh", "".join(f"lr={i}\n" for i in range(400)))
+    places = [Location(source, source.line_span(line)) for line in range(1, 401)]
+    found = [finding(place, severity="error" if i == 399 else "note") for i, place in enumerate(places)]
+    text = render("sarif", Report(findings=found, files=["a.sh"]))
+    assert 15_000 < len(gzip.compress(text.encode())) <= 20_000
+    [log] = json.loads(text)["runs"]
+    assert log["results"][-1]["level"] == "error", "the worst stay"
+    [note] = log["invocations"][0]["toolExecutionNotifications"]
+    assert note["message"]["text"] == f"Only the {len(log['results'])} most severe of 400 findings are reported."
+
+
+def test_a_rule_that_was_not_evaluated_is_notified_once():
+    gaps = [NotEvaluated("a/b", f"{i}.sh", ("gpu_memory", "x")) for i in range(150)]
+    [note] = run(Report(not_evaluated=gaps))["invocations"][0]["toolConfigurationNotifications"]
+    assert note["message"]["text"] == (
+        "a/b was not evaluated, unknown: gpu_memory, x (say it with --gpu-memory or --gpu). "
+        "In 150 files, of which the first 100 are listed."
+    )
+    assert len(note["locations"]) == 100
+
+
+def test_an_error_of_a_plugin_has_no_file():
+    [note] = run(Report(internal_errors=[InternalError("", "the plugin x", "no")]))["invocations"][0][
+        "toolExecutionNotifications"
+    ]
+    assert note == {"level": "error", "message": {"text": "Internal error in the plugin x: no"}}
+
+
+def test_suppressed_findings_are_left_out_unless_asked_for(standard):
+    source = SourceText("a.sh", "lr=1 # trainlint: ignore[lr/too-high] it is a toy\n")
+    report = Report(files=["a.sh"], findings=[finding(at(source, "lr"))])
+    report.suppressed = [
+        Hidden(finding(at(source, "1")), "it is a toy", at(source, "#")),
+        Hidden(finding(at(source, "1")), "", None),
+    ]
+    assert len(run(report)["results"]) == 1
+    log = json.loads(render("sarif", report, suppressed=True))
+    standard.validate(log)
+    first, *others = log["runs"][0]["results"]
+    assert "suppressions" not in first
+    place = {"artifactLocation": {"uri": "a.sh", "uriBaseId": "%SRCROOT%", "index": 0}, "region": lines(1, 6, 1, 7)}
+    assert [found["suppressions"] for found in others] == [
+        [
+            {
+                "kind": "inSource",
+                "status": "accepted",
+                "location": {"physicalLocation": place},
+                "justification": "it is a toy",
+            }
+        ],
+        [{"kind": "external", "status": "accepted"}],
+    ]
 
 
 # ------------------------------------------------------------------------------------------------------ fingerprints
@@ -297,5 +462,7 @@ def test_the_fingerprints_of_a_result():
     moved = SourceText("./a.sh", "# new line\n" + source.text)
     again = result(moved, at(moved, "2"))["partialFingerprints"]
     assert again["trainlint/v1"] == prints["trainlint/v1"]
+    named = result(source, at(source, "2"), argument="learning_rate")["partialFingerprints"]
+    assert named["trainlint/v1"] != prints["trainlint/v1"]
     other = result(source, at(source, "1"))["partialFingerprints"]
     assert other["trainlint/v1"] != prints["trainlint/v1"]

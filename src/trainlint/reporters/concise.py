@@ -17,7 +17,7 @@ def render(report: Report, style: Style) -> str:
         for finding in findings
     ]
     lines += [
-        f"{visible(error.path)}: internal error in {error.where}: {one_line(error.message)}"
+        f"{visible(error.path or 'trainlint')}: internal error in {visible(error.where)}: {one_line(error.message)}"
         for error in report.internal_errors
     ]
     if not style.quiet:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from trainlint.findings import SEVERITIES, Finding, Report
 from trainlint.reporters.places import first_line, relative
 from trainlint.reporters.style import Style
-from trainlint.reporters.summary import count, counts
+from trainlint.reporters.summary import count, counts, scene
 from trainlint.reporters.terminal import one_line, visible
 
 MOST = 10
@@ -24,7 +24,7 @@ def render(report: Report, style: Style) -> str:
         room["error"] -= 1
         first = report.internal_errors[0]
         more = f" (and {len(report.internal_errors) - 1} more)" if len(report.internal_errors) > 1 else ""
-        text = f"Internal error in {first.where} on {relative(first.path)}: {first.message}{more}"
+        text = f"Internal error in {scene(first)}: {first.message}{more}"
         lines.append(_command("error", {"title": "trainlint"}, text))
     if any(len(by_severity[name]) > room[name] for name in SEVERITIES):
         room["note"] -= 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from trainlint.findings import SEVERITIES, Report
 from trainlint.reporters.markup import advice, code, details, fitting, place, table, text
 from trainlint.reporters.style import Style
-from trainlint.reporters.summary import count, gaps, totals, verdict, worst_first
+from trainlint.reporters.summary import count, gaps, scene, totals, verdict, worst_first
 
 MOST_BYTES = 1024 * 1024
 """GitHub shows nothing of a longer summary."""
@@ -18,8 +18,7 @@ def render(report: Report, style: Style) -> str:
     room = MOST_BYTES - RESERVE
     blocks = [["## trainlint"], [text("".join(verdict(report)))]]
     errors = [
-        f"- **Internal error** in {code(error.where)} on {code(error.path)}: {text(error.message)}"
-        for error in report.internal_errors
+        f"- **Internal error** in {text(scene(error))}: {text(error.message)}" for error in report.internal_errors
     ]
     for lines, noun in ((errors, "internal error"),):
         kept = fitting(lines, room // 4)

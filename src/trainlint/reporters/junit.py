@@ -21,9 +21,10 @@ def render(report: Report, style: Style) -> str:
     found = by_file(report.findings)
     errors: dict[str, list[Element]] = {}
     for error in report.internal_errors:
-        case = _case(error.path, f"internal error in {error.where}")
+        path = error.path or "trainlint"
+        case = _case(path, f"internal error in {error.where}")
         SubElement(case, "error", {"type": "internal", "message": _text(error.message)})
-        errors.setdefault(error.path, []).append(case)
+        errors.setdefault(path, []).append(case)
     skipped: dict[str, list[Element]] = {}
     for file in report.skipped:
         case = _case(file.path, "not linted")

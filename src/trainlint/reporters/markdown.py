@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from trainlint.findings import Finding, Report
 from trainlint.reporters.markup import advice, code, details, fitting, place, table, text
 from trainlint.reporters.style import Style
-from trainlint.reporters.summary import count, verdict, worst_first
+from trainlint.reporters.summary import count, scene, verdict, worst_first
 
 MOST_BYTES = 65_000
 """GitHub takes 65,536 characters of a comment."""
@@ -22,10 +22,7 @@ def render(report: Report, style: Style) -> str:
     serious = [finding for finding in findings if finding.severity != "note"]
     notes = [finding for finding in findings if finding.severity == "note"]
     blocks = [[f"**trainlint**: {text(''.join(verdict(report)))}"]]
-    errors = [
-        f"- internal error in {code(error.where)} on {code(error.path)}"
-        for error in report.internal_errors[:MOST_ERRORS]
-    ]
+    errors = [f"- {text(scene(error))}: {text(error.message)}" for error in report.internal_errors[:MOST_ERRORS]]
     if report.internal_errors:
         blocks.append([f"**{count(len(report.internal_errors), 'internal error')}**, please report:", "", *errors])
     for group in serious, notes:

@@ -259,7 +259,7 @@ def _execution(report: Report, reported: int, rules: dict[str, int]) -> Iterator
     """What happened: errors of our own, findings that were left out, files that were not linted."""
     for error in report.internal_errors:
         text = f"Internal error in {error.where}: {error.message}"
-        yield _notification("error", text, [error.path], error.where, rules)
+        yield _notification("error", text, [error.path] if error.path else [], error.where, rules)
     if reported < len(report.findings):
         text = f"Only the {reported:,} most severe of {len(report.findings):,} findings are reported."
         yield _notification("warning", text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from trainlint.findings import OPTIONS, SEVERITIES, Finding, Report, Severity
+from trainlint.findings import OPTIONS, SEVERITIES, Finding, InternalError, Report, Severity
 from trainlint.reporters.terminal import visible
 
 MOST_RULES = 4
@@ -54,6 +54,11 @@ def verdict(report: Report) -> tuple[str, str]:
     unsafe = f" ({numbers['unsafe']} unsafe)" if numbers["unsafe"] else ""
     fixable = f" {numbers['fixable']} fixable{unsafe}." if numbers["fixable"] else ""
     return f"Found {counts(numbers)} in {where}.", fixable + more
+
+
+def scene(error: InternalError) -> str:
+    """What failed, and on which file if it was on one."""
+    return f"{error.where} on {error.path}" if error.path else error.where
 
 
 def by_file(findings: Iterable[Finding]) -> dict[str, list[Finding]]:

@@ -16,7 +16,7 @@ from itertools import accumulate
 
 from trainlint.findings import Finding, Fix, Related, Report
 from trainlint.reporters.style import Style
-from trainlint.reporters.summary import by_file, count, gaps, verdict
+from trainlint.reporters.summary import by_file, count, gaps, scene, verdict
 from trainlint.reporters.terminal import cells, clip, length, one_line, visible, wrap
 from trainlint.text import Edit, Location, SourceText, Span, apply
 
@@ -205,8 +205,7 @@ def _silence(report: Report, paint: Paint, width: int) -> Iterator[str]:
 
 def _errors(report: Report, paint: Paint) -> Iterator[str]:
     for error in report.internal_errors:
-        where = f"{error.where} on {visible(error.path)}"
-        yield f"{paint('Internal error', 'error')} in {where}: {clip(one_line(error.message), LONGEST_MESSAGE)}"
+        yield f"{paint('Internal error', 'error')} in {visible(scene(error))}: {clip(one_line(error.message), LONGEST_MESSAGE)}"
 
 
 def _skipped(report: Report) -> Iterator[str]:
