@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from trainlint import __version__
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS = {
     "lint": "Find what would ruin a training run before it is started.",
@@ -31,6 +34,12 @@ class Commands(click.Group):
             return None
         command: click.Command = import_module(f"trainlint.cli.{name}").command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands; where none begins like that, the files and options of `lint`, which need not be named."""
+        from trainlint.cli.complete import either
+
+        return either(super().shell_complete(ctx, incomplete), ctx, self.get_command(ctx, "lint"), incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from trainlint.baseline import DEFAULT, Baseline, BaselineError, apply, prune
-from trainlint.cli import options
+from trainlint.cli import complete, options
 from trainlint.effective import Configuration
 from trainlint.findings import Report
 
@@ -72,7 +72,7 @@ def _subcommand(function: Callable[..., None]) -> click.Command:
     run.__doc__ = function.__doc__
     run.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
     run = options.configured(options.JUDGING, options.SEARCH, options.WALK)(FILE(run))
-    run = click.argument("paths", nargs=-1, metavar="[PATH]...")(run)
+    run = click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=complete.files)(run)
     return command.command(function.__name__.strip("_"), context_settings=CONTEXT)(run)
 
 

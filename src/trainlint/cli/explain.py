@@ -7,12 +7,12 @@ from functools import cache
 
 import click
 
-from trainlint.cli import options
+from trainlint.cli import complete, options
 from trainlint.effective import Configuration
 
 
 @click.command("explain", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("paths", nargs=-1, required=True, metavar="PATH|-...")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH|-...", shell_complete=complete.files)
 @options.configured(options.SEARCH, options.WALK)
 @click.option("--origins", is_flag=True, help="Show where each number came from.")
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", help="How to show it.")

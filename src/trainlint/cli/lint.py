@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trainlint.cli import options
+from trainlint.cli import complete, options
 from trainlint.effective import Configuration
 from trainlint.findings import Finding, InternalError, Report, Skipped
 from trainlint.readers import UnknownFormat
@@ -57,7 +57,7 @@ class Outcome:
 
 
 @click.command("lint", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("paths", nargs=-1, metavar="[PATH|-]...")
+@click.argument("paths", nargs=-1, metavar="[PATH|-]...", shell_complete=complete.files)
 @options.configured(options.JUDGING, options.SEARCH, options.WALK)
 @click.option("--fix", "fix", is_flag=True, help="Apply the fixes that cannot change what was meant.")
 @click.option("--unsafe-fixes", is_flag=True, help="With --fix, --fix-only or --diff: apply the others, too.")
@@ -72,10 +72,13 @@ class Outcome:
 @click.option("--reason", default="", metavar="TEXT", help="The reason that --add-ignores writes.")
 @click.option("--baseline", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Hide what is known.")
 @click.option(
-    "--output", "outputs", multiple=True, metavar="FORMAT[:PATH]",
+    "--output", "outputs", multiple=True, metavar="FORMAT[:PATH]", shell_complete=complete.formats,
     help="How to report, and into which file. May be repeated.",
 )  # fmt: skip
-@click.option("--format", "format_", metavar="FORMAT", help="How to report on the standard output.")
+@click.option(
+    "--format", "format_", metavar="FORMAT", shell_complete=complete.formats,
+    help="How to report on the standard output.",
+)  # fmt: skip
 @click.option("--statistics", is_flag=True, help="Count the findings of each rule instead of showing them.")
 @click.option("--quiet", "-q", is_flag=True, help="Print findings only.")
 @click.option("--show-files", is_flag=True, help="List the files, and why others were passed over.")

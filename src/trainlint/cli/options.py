@@ -12,6 +12,7 @@ from typing import Any, get_args
 import click
 
 from trainlint import settings as settings_module
+from trainlint.cli import complete
 from trainlint.config import VARIABLE, keys
 from trainlint.discover import default_choice, discover
 from trainlint.effective import Configuration
@@ -50,7 +51,7 @@ Options = tuple[Option, ...]
 
 _STATED: Options = (
     click.option("--world-size", type=click.IntRange(min=1), metavar="N", help="GPUs (processes) of the run."),
-    click.option("--gpu", metavar="NAME", help="Kind of GPU, for instance A100-80G."),
+    click.option("--gpu", metavar="NAME", shell_complete=complete.gpus, help="Kind of GPU, for instance A100-80G."),
     click.option("--gpu-memory", type=click.FloatRange(min=0, min_open=True), metavar="GIB", help="Memory of one GPU."),
     click.option("--dataset-bytes", callback=_amount, metavar="SIZE", help="Size of the training text, e.g. 20GB."),
     click.option("--tokens", callback=_amount, metavar="N", help="Tokens of the training data, e.g. 5G."),
@@ -69,10 +70,17 @@ _CONFIG: Options = (
     click.option("--isolated", is_flag=True, help="Use no configuration file."),
 )  # fmt: skip
 
+
+def _rules(name: str, help: str) -> Option:
+    return click.option(
+        name, multiple=True, callback=_list, metavar="RULE,...", shell_complete=complete.selectors, help=help
+    )
+
+
 JUDGING: Options = (
-    click.option("--select", multiple=True, callback=_list, metavar="RULE,...", help="Use these rules only."),
-    click.option("--extend-select", multiple=True, callback=_list, metavar="RULE,...", help="Use these rules, too."),
-    click.option("--ignore", multiple=True, callback=_list, metavar="RULE,...", help="Do not use these rules."),
+    _rules("--select", "Use these rules only."),
+    _rules("--extend-select", "Use these rules, too."),
+    _rules("--ignore", "Do not use these rules."),
     click.option("--profile", type=click.Choice(get_args(Profile)), help="Which thresholds hold."),
     click.option(
         "--fail-on", type=click.Choice(get_args(FailOn)),

@@ -7,11 +7,12 @@ from difflib import get_close_matches
 
 import click
 
+from trainlint.cli import complete
 from trainlint.reporters import wants_color
 
 
 @click.command("rule", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("id", metavar="ID")
+@click.argument("id", metavar="ID", shell_complete=complete.rule_ids)
 def command(id: str) -> None:
     """Show the page of one rule: what it finds, why it hurts, examples, and its sources."""
     from trainlint.ruleset import catalogue
