@@ -14,11 +14,11 @@ from pydantic import ValidationError
 
 from trainlint.config import Config, keys
 from trainlint.settings import SettingsError, did_you_mean
-from trainlint.toml_places import Key, Place, places
+from trainlint.text import Position, SourceText, Unreadable
+from trainlint.toml_places import Key, places
 
 NAMES = (".trainlint.toml", "trainlint.toml", "pyproject.toml")
 """In one directory the first of them is taken."""
-MAX_BYTES = 1_000_000
 
 
 class ConfigError(SettingsError):
@@ -52,11 +52,11 @@ class Source:
         place = self._place(key)
         return f"{self.name}:{place.line}:{place.column}: {_dotted(key)}: {message}"
 
-    def _place(self, key: Key) -> Place:
+    def _place(self, key: Key) -> Position:
         return _nearest(self._places, (*self.table, *key))
 
     @cached_property
-    def _places(self) -> dict[Key, Place]:
+    def _places(self) -> dict[Key, Position]:
         return places(self.text)
 
 
@@ -137,18 +137,11 @@ def validate(content: dict[str, Any], source: Source) -> Source:
 def _read(file: Path) -> str:
     name = called(file)
     try:
-        with file.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+        return SourceText.load(file).text
+    except Unreadable as error:
+        raise ConfigError(f"{name}:{error.line}:{error.column}: cannot be read: {error.reason}") from None
     except OSError as error:
         raise ConfigError(f"{name} cannot be read: {error.strerror}") from None
-    if len(data) > MAX_BYTES:
-        raise ConfigError(f"{name} is larger than {MAX_BYTES:,} bytes")
-    try:
-        return data.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        column = error.start - data.rfind(b"\n", 0, error.start)
-        raise ConfigError(f"{name}:{line}:{column}: not valid UTF-8") from None
 
 
 def _parse(text: str, name: str) -> dict[str, Any]:
@@ -181,11 +174,11 @@ def _explain(source: Source, error: ValidationError) -> Iterator[str]:
         yield source.error(message, *key)
 
 
-def _nearest(known: dict[Key, Place], key: Key) -> Place:
+def _nearest(known: dict[Key, Position], key: Key) -> Position:
     """Where a key stands, or the innermost part of it that stands somewhere."""
     while key and key not in known:
         key = key[:-1]
-    return known.get(key, Place(1, 1))
+    return known.get(key, Position(1, 1))
 
 
 def _dotted(key: Key) -> str:

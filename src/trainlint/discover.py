@@ -17,10 +17,12 @@ from pathlib import Path
 from trainlint.findings import Skipped
 from trainlint.patterns import Patterns, exclude_file, read_ignore_file, repository_of
 from trainlint.plugins import installed
+from trainlint.readers import SUFFIXES
 from trainlint.settings import DEFAULT_EXCLUDE, FileChoice
 from trainlint.text import MAX_BYTES
 
-SUFFIXES = frozenset({".sh", ".bash", ".slurm", ".sbatch", ".yaml", ".yml", ".json"})
+TOOLS = frozenset({"pyproject.toml", "trainlint.toml", ".trainlint.toml"})
+"""They name frameworks, but they configure tools."""
 HINTS = re.compile(
     rb"per_device_train_batch_size|gradient_accumulation_steps|learning_rate|num_train_epochs|micro_batch_size"
     rb"|zero_optimization|finetuning_type|torchrun|torch\.distributed|deepspeed|accelerate|llamafactory-cli|trl |base_model"
@@ -123,6 +125,9 @@ class _Walk:
     ) -> None:
         if path.suffix.lower() not in SUFFIXES and not _matches(choice.include, absolute):
             self.skip(path, "of no format that is read (an include pattern would add it)")
+            return
+        if path.name in TOOLS:
+            self.skip(path, "configures tools, not a run")
             return
         self._examine(path)
         if os.path.realpath(path) in self.explicit:

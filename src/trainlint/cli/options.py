@@ -11,13 +11,12 @@ from typing import Any, get_args
 
 import click
 
-from trainlint import settings as settings_module
 from trainlint.cli import complete
 from trainlint.config import VARIABLE, keys
 from trainlint.discover import default_choice, discover
 from trainlint.effective import Configuration
 from trainlint.findings import Confidence, Skipped
-from trainlint.settings import FailOn, Profile, Settings, SettingsError
+from trainlint.settings import FailOn, Profile, SettingsError, amount
 from trainlint.text import SourceText, Unreadable
 
 
@@ -26,7 +25,7 @@ def _amount(ctx: click.Context, param: click.Parameter, value: str | None) -> in
     if value is None:
         return None
     try:
-        return settings_module.amount(value)
+        return amount(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
 
@@ -156,28 +155,6 @@ class _Unusable(click.ClickException):
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
-
-
-def stated(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say what no file does."""
-    return _with(_STATED, function)
-
-
-def settings_of(
-    world_size: int | None,
-    gpu: str | None,
-    gpu_memory: float | None,
-    dataset_bytes: int | None,
-    tokens: int | None,
-    defines: dict[str, str],
-    **more: Any,
-) -> Settings:
-    """Raises a click error for what cannot be used."""
-    try:
-        facts = settings_module.state(world_size, gpu, gpu_memory, dataset_bytes, tokens)
-    except SettingsError as error:
-        raise click.UsageError(str(error)) from None
-    return Settings(stated=facts, defines=defines, **more)
 
 
 @dataclass

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from trainlint.document import Document, Format
 from trainlint.text import SourceText
 
-_SUFFIXES: dict[str, Format] = {
+SUFFIXES: dict[str, Format] = {
     ".sh": "shell",
     ".bash": "shell",
     ".slurm": "shell",
@@ -32,8 +32,8 @@ class UnknownFormat(ValueError):
 def detect(path: str, text: str) -> Format | None:
     """The format of a file by its suffix, then by its `#!`, then, for a name without a suffix (`-`), by how it begins."""
     suffix = PurePath(path).suffix.lower()
-    if suffix in _SUFFIXES:
-        return _SUFFIXES[suffix]
+    if suffix in SUFFIXES:
+        return SUFFIXES[suffix]
     if _SHEBANG.match(text):
         return "shell"
     if suffix:
