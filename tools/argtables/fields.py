@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -28,13 +28,13 @@ class Section:
     extra: str | None = None
 
 
-def read_class(cls: Bound, stop: str | None, section_of: Namer) -> Section:
+def read_class(cls: Bound, stop: str | Collection[str] | None, section_of: Namer) -> Section:
     """The arguments that ``cls`` accepts, inherited ones included up to ``stop``."""
     arguments: dict[str, Definition] = {}
     models: dict[str, Bound] = {}
     extra = None
     is_pydantic = "BaseModel" in base_names(cls)
-    for one in lineage(cls, stop):
+    for one in lineage(cls, stop or ()):
         assert isinstance(one.node, ast.ClassDef)
         assigned = [n for n in one.node.body if not isinstance(n, ast.AnnAssign)]
         scope = Scope(one.module, collect_bindings(assigned))
@@ -102,15 +102,30 @@ def read_field(
         definition["required"] = True
     else:
         definition |= read_default(default, scope)
-    if definition.get("default", ...) is None:
-        # annotated ``str = None``: the framework lives with the None, whatever the annotation says
-        shape |= Shape(frozenset({"None"}))
+    shape |= Shape(frozenset(unannotated(definition, shape)))
     definition |= read_choices(shape, metadata.get("choices"), scope, is_pydantic)
     definition |= dict(shape.bounds) | (dict(read_bounds(call, scope)) if call else {})
     definition |= read_names(options, metadata, scope)
     if shape.models:
         definition["sections"] = sorted({section_of(m, ast.unparse(node.target)) for m in shape.models})
     return {"type": shape.text(), **definition}
+
+
+def unannotated(definition: Definition, shape: Shape) -> set[str]:
+    """The types of a default that its annotation leaves out: ``str = None``, ``List[float] = 0.0``, ``List[str] = [None]``.
+
+    The framework lives with it, whatever the annotation says.
+    """
+    if "default" not in definition:
+        return set()
+    default = definition["default"]
+    if default is None:
+        return {"None"}
+    if not shape.types or not all(name.startswith("list[") for name in shape.types):
+        return set()
+    if not isinstance(default, list):
+        return {type_name(default)}
+    return {"list"} if {f"list[{type_name(element)}]" for element in default} - shape.types else set()
 
 
 def field_call(node: ast.AnnAssign) -> tuple[ast.Call | None, ast.expr | None]:

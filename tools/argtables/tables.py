@@ -56,7 +56,7 @@ def read_version(recipe: Recipe, library: Library) -> dict[str, Section]:
     sections: dict[str, Section] = {}
     waiting: dict[str, Bound] = {}
     for name, spec in recipe.sections.items():
-        stop = spec.get("extends", "").rpartition(":")[2]
+        stop = spec.get("stop", spec.get("extends", "").rpartition(":")[2])
         namer: Namer = (lambda _, argument: argument) if "reads" in spec else class_name
         classes = list(find_classes(library, spec.get("classes", [])))
         read = [(c, read_class(c, stop, namer)) for c in classes]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from argtables.names import Bound, Scope
@@ -110,13 +110,14 @@ def bases(cls: Bound) -> Iterator[tuple[str, Bound | None]]:
         yield ast.unparse(base).rpartition(".")[2], Scope(cls.module).resolve_class(base)
 
 
-def lineage(cls: Bound, stop: str | None = None) -> Iterator[Bound]:
-    """``cls`` after its bases of the same package, first base strongest, up to the class called ``stop``."""
+def lineage(cls: Bound, stop: str | Collection[str] = ()) -> Iterator[Bound]:
+    """``cls`` after its bases of the same package, first base strongest, up to the class or classes called ``stop``."""
+    stops = {stop} if isinstance(stop, str) else set(stop)
     seen: set[int] = set()
 
     def walk(one: Bound) -> Iterator[Bound]:
         assert isinstance(one.node, ast.ClassDef)
-        if id(one.node) in seen or one.node.name == stop or one.module.package != cls.module.package:
+        if id(one.node) in seen or one.node.name in stops or one.module.package != cls.module.package:
             return
         seen.add(id(one.node))
         for _, base in reversed(list(bases(one))):
