@@ -45,11 +45,17 @@ class Configuration:
     def __init__(
         self, overrides: Mapping[str, Any] = MappingProxyType({}), file: Path | None = None, isolated: bool = False
     ) -> None:
+        self._given = overrides, file, isolated
         self._overrides = validate(dict(overrides), Source(Config(), Path.cwd(), COMMAND_LINE))
         self._file = Path(os.path.abspath(file)) if file is not None else None
         self._isolated = isolated
         self._by_directory: dict[Path, Settings] = {}
         self._by_file: dict[Path | None, Settings] = {}
+
+    def anew(self) -> Configuration:
+        """The same, with nothing remembered of files that may have changed since."""
+        _catalogue.cache_clear()
+        return Configuration(*self._given)
 
     def effective(self, file: Path | None = None) -> Settings:
         """The settings for a file or a directory (default: the working directory). Raises `ConfigError`."""

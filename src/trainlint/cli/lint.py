@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from trainlint.facts import Launch
     from trainlint.linter import Linter
     from trainlint.reporters import Output
+    from trainlint.settings import Settings
 
 NOTHING = "no training run was recognised in it"
 
@@ -130,7 +131,8 @@ def command(
         raise click.UsageError("--fix, --add-ignores and --watch need files; for stdin there is --diff")
 
     def once() -> tuple[int, list[Path]]:
-        outcome = run(request, configuration)
+        fixing.done.clear()
+        outcome = run(request, configuration.anew() if watch else configuration)
         return finish(outcome), outcome.seen
 
     def finish(outcome: Outcome) -> int:
@@ -150,7 +152,7 @@ def command(
     if watch:
         from trainlint.cli.watch import watch as again
 
-        again(lambda: once()[1])
+        again(lambda: once()[1], writes=fixing.writes or add_ignores)
         return
     sys.exit(once()[0])
 
@@ -179,7 +181,7 @@ def run(request: Request, configuration: Configuration) -> Outcome:
             report.files.append(source.path)
         elif explicit or request.show_files:
             report.skipped.append(Skipped(source.path, NOTHING))
-        outcome.seen += own.linked
+        outcome.seen += [*own.linked, *_said_in(own.settings)]
     outcome.seen += [Path(path) for path in request.paths if path != "-"]
     report.rules += [rule.info() for rule in infos.values()]
     report.internal_errors += plugins.errors()
@@ -200,6 +202,13 @@ def _lint(linter: Linter, source: SourceText, outcome: Outcome) -> list[Launch]:
     outcome.launches += launches
     outcome.seen += [source.file] if source.file is not None else []
     return launches
+
+
+def _said_in(settings: Settings) -> Iterator[Path]:
+    """The files that the settings are made of."""
+    yield from (path for path in (settings.source, settings.baseline) if path is not None)
+    for directory in settings.rules:
+        yield from (directory, *directory.glob("*/*.md"))
 
 
 def linters(suppressions: bool = True) -> Callable[[Any], Linter]:
