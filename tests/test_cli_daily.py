@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from helpers_cli import ARTICLE, trainlint
-from trainlint.cli.progress import progress
-from trainlint.cli.watch import stamps, watch
 
 BROKEN = """lr=2e-4
 torchrun --nproc_per_node 8 run_clm_sft_with_peft.py \\
@@ -210,33 +206,3 @@ def test_gitignore_is_respected(folder: Path) -> None:
     assert trainlint("lint", ".", cwd=folder).returncode == 3
     assert trainlint("lint", "run_pt.sh", cwd=folder).returncode == 1
     assert trainlint("lint", "--force-exclude", "run_pt.sh", cwd=folder).returncode == 0
-
-
-# -------------------------------------------------------------------------------------------------- watching, progress
-
-
-def test_watch_runs_again_when_a_file_changes_and_ends_with_ctrl_c(tmp_path: Path) -> None:
-    file = tmp_path / "a.sh"
-    file.write_text("1")
-    runs: list[str] = []
-
-    def once() -> Iterator[Path]:
-        runs.append(file.read_text())
-        return iter([file])
-
-    def wait() -> None:
-        if len(runs) == 3:
-            raise KeyboardInterrupt
-        file.write_text(file.read_text() + "1")
-        os.utime(file, ns=(len(runs) * 10**9, len(runs) * 10**9))
-
-    watch(once, wait=wait)
-    assert runs == ["1", "11", "111"]
-
-
-def test_stamps_of_what_is_not_there(tmp_path: Path) -> None:
-    assert stamps([tmp_path / "gone"]) == {tmp_path / "gone": None}
-
-
-def test_progress_hands_everything_on() -> None:
-    assert list(progress(range(200))) == list(range(200))
