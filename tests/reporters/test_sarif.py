@@ -200,13 +200,28 @@ def test_nothing_required_is_empty():
 def test_the_message_starts_with_a_title_and_links_the_related_places():
     first = run(sample())["results"][0]
     assert first["message"]["text"] == (
-        "learning rate 0.0002 on 4,096 tokens per optimizer step is 12x the most daring published recipe. "
+        "Learning rate 0.0002 on 4,096 tokens per optimizer step is 12x the most daring published recipe. "
         "Raise gradient_accumulation_steps to 64, or lower the learning rate to 2e-5. Where it comes from: "
         "[learning_rate is 2e-4](1), [per_device_train_batch_size is 1](2), [gradient_accumulation_steps is 1](3), "
         '[train_batch_size is "auto" \\[from the trainer\\]](4).'
     )
     assert [place["id"] for place in first["relatedLocations"]] == [1, 2, 3, 4]
     assert region(first["relatedLocations"][0]) == lines(2, 4, 2, 8)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("no warmup, so", "No warmup, so."),
+        ("max_grad_norm is 1", "max_grad_norm is 1."),
+        ("--lr is odd", "--lr is odd."),
+        ("fp16", "fp16."),
+        ("why?", "why?"),
+    ],
+)
+def test_a_message_is_a_sentence(said, shown):
+    source = SourceText("a.sh", "1")
+    assert result(source, at(source, "1"), message=said, advice="")["message"]["text"] == shown
 
 
 def test_the_provenance_is_a_flow_that_ends_at_the_finding():

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from trainlint.findings import SEVERITIES, Report
-from trainlint.reporters.markup import advice, code, details, fitting, place, table, text
+from trainlint.reporters.markup import advice, code, cut, details, place, size, table, text
 from trainlint.reporters.style import Style
-from trainlint.reporters.summary import count, gaps, scene, totals, verdict, worst_first
+from trainlint.reporters.summary import gaps, scene, totals, verdict, worst_first
 
 MOST_BYTES = 1024 * 1024
 """GitHub shows nothing of a longer summary."""
@@ -20,10 +20,8 @@ def render(report: Report, style: Style) -> str:
     errors = [
         f"- **Internal error** in {text(scene(error))}: {text(error.message)}" for error in report.internal_errors
     ]
-    for lines, noun in ((errors, "internal error"),):
-        kept = fitting(lines, room // 4)
-        room -= _size(kept)
-        blocks.append([*kept, *_cut(len(lines) - len(kept), noun)])
+    blocks.append(cut(errors, room // 4, "internal error"))
+    room -= size(blocks[-1])
     findings = worst_first(report.findings)
     if findings:
         numbers = totals(report)
@@ -35,24 +33,14 @@ def render(report: Report, style: Style) -> str:
             for finding in findings
         ]
         lines = list(table(("severity", "place", "rule", "finding"), rows))
-        kept = fitting(lines, room)
-        room -= _size(kept)
-        blocks += [kept, _cut(len(lines) - len(kept), "finding")]
+        blocks.append(cut(lines, room * 3 // 4, "finding"))
+        room -= size(blocks[-1])
     for title, lines, noun in (
-        ("What to do", advice(findings), "piece of advice"),
+        ("What to do", advice(findings), "suggestion"),
         ("Not evaluated", [f"- {text(gap)}" for gap in gaps(report)], "line"),
         ("Not linted", [f"- {code(skipped.path)}: {text(skipped.reason)}" for skipped in report.skipped], "file"),
     ):
-        kept = fitting(lines, room)
-        room -= _size(kept)
         if lines:
-            blocks.append(details(title, [*kept, *_cut(len(lines) - len(kept), noun)]))
+            blocks.append(details(title, cut(lines, room, noun)))
+            room -= size(blocks[-1])
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
-
-
-def _size(lines: list[str]) -> int:
-    return sum(len(line.encode()) + 1 for line in lines)
-
-
-def _cut(number: int, noun: str) -> list[str]:
-    return ["", f"… and {count(number, noun)} more, for which there is no room."] if number else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trainlint.findings import Finding, Report
-from trainlint.reporters.markup import advice, code, details, fitting, place, table, text
+from trainlint.reporters.markup import advice, code, cut, details, fitting, place, size, table, text
 from trainlint.reporters.style import Style
 from trainlint.reporters.summary import count, scene, verdict, worst_first
 
@@ -25,17 +25,17 @@ def render(report: Report, style: Style) -> str:
     errors = [f"- {text(scene(error))}: {text(error.message)}" for error in report.internal_errors[:MOST_ERRORS]]
     if report.internal_errors:
         blocks.append([f"**{count(len(report.internal_errors), 'internal error')}**, please report:", "", *errors])
-    for group in serious, notes:
-        lines = _table(group)
-        kept = fitting(lines, room)
-        room -= sum(len(line.encode()) + 1 for line in kept)
-        if len(kept) < len(lines):
-            kept += ["", f"… and {count(len(lines) - len(kept), 'finding')} more, for which there is no room."]
-        if group:
-            blocks.append(kept if group is serious else details(count(len(notes), "note"), kept))
-    lines = fitting(advice(findings), room)
-    if lines:
-        blocks.append(details("What to do", lines))
+        room -= size(errors)
+    shown = cut(_table(serious), room, "finding")
+    room -= size(shown)
+    what = fitting(advice(findings), room // 2)  # the notes may be many, and are worth less than what to do
+    listed = cut(_table(notes), room - size(what), "finding")
+    if shown:
+        blocks.append(shown)
+    if listed:
+        blocks.append(details(count(len(notes), "note"), listed))
+    if what:
+        blocks.append(details("What to do", what))
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 

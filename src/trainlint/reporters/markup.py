@@ -64,12 +64,24 @@ def advice(findings: Iterable[Finding]) -> list[str]:
     return lines
 
 
+def size(lines: Iterable[str]) -> int:
+    """Bytes of the lines with their ends."""
+    return sum(len(line.encode()) + 1 for line in lines)
+
+
 def fitting(lines: Sequence[str], room: int) -> list[str]:
     """The first lines, as many as `room` bytes hold."""
     kept = []
     for line in lines:
-        room -= len(line.encode()) + 1
+        room -= size([line])
         if room < 0:
             break
         kept.append(line)
     return kept
+
+
+def cut(lines: Sequence[str], room: int, noun: str) -> list[str]:
+    """The lines that `room` bytes hold, and a line on those that are left out."""
+    kept = fitting(lines, room)
+    left = len(lines) - len(kept)
+    return [*kept, "", f"… and {count(left, noun)} more, for which there is no room."] if left else kept

@@ -155,7 +155,8 @@ def _descriptor(rule: RuleInfo) -> Json:
 
 
 def _sentence(text: str) -> str:
-    text = text.strip()
+    """With a capital, unless it begins with a name, and a full stop."""
+    text = re.sub(r"^[a-z]+(?=[ ,])", lambda match: match[0].capitalize(), text.strip())
     return text if text.endswith((".", "!", "?", "…", "。")) else text + "."
 
 
