@@ -67,9 +67,7 @@ Version = Annotated[str, AfterValidator(_version)]
 Pointer = Annotated[str, AfterValidator(_pointer)]
 Pattern = Annotated[str, AfterValidator(_single)]
 Selectors = list[str]
-_STRICT = ConfigDict(
-    extra="forbid", strict=True, frozen=True, alias_generator=lambda name: name.replace("_", "-"), populate_by_name=True
-)
+_STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=lambda name: name.replace("_", "-"))
 
 
 class IgnoreTable(BaseModel):

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from trainlint.cli import options
+from trainlint.config_file import called
 from trainlint.effective import Configuration
 from trainlint.settings import Settings
 
@@ -42,7 +43,7 @@ def _json(settings: Settings, file: Path | None, used: list[str]) -> str:
     content = {
         "version": 1,
         "path": str(file or "."),
-        "configuration": str(settings.source) if settings.source is not None else None,
+        "configuration": called(settings.source) if settings.source is not None else None,
         "settings": [
             {"key": key, "value": said.value, "from": said.where} for key, said in settings.provenance.items()
         ],
@@ -52,7 +53,7 @@ def _json(settings: Settings, file: Path | None, used: list[str]) -> str:
 
 
 def _text(settings: Settings, file: Path | None, used: list[str], known: int) -> str:
-    source = settings.source or "no configuration file"
+    source = called(settings.source) if settings.source is not None else "no configuration file"
     lines = [f"# {file or '.'}: {source}, {len(used)} of {known} rules", ""]
     rows = [
         (f"{key} = {_toml(said.value)}", said.where)
