@@ -34,6 +34,10 @@ class Related:
     at: Location
 
 
+ALSO = "and here"
+"""The message of a `Related` place where the same is wrong: several runs of a file share one finding."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fix:
     """Edits that would resolve the finding. `safe`: they cannot change what was meant."""

@@ -13,7 +13,7 @@ from trainlint.derive import DERIVATIONS
 from trainlint.dialects.base import Context
 from trainlint.document import Document
 from trainlint.facts import Launch, Run
-from trainlint.findings import CONFIDENCES, SEVERITIES, Finding, InternalError, NotEvaluated, Related, Report
+from trainlint.findings import ALSO, CONFIDENCES, SEVERITIES, Finding, InternalError, NotEvaluated, Related, Report
 from trainlint.links import Files
 from trainlint.ruleset import catalogue
 from trainlint.ruleset.checks import checks
@@ -21,7 +21,7 @@ from trainlint.ruleset.evaluate import Limits, judge
 from trainlint.ruleset.file import Rule
 from trainlint.selection import selected
 from trainlint.settings import Settings
-from trainlint.text import SourceText
+from trainlint.text import Location, SourceText, Span
 
 
 @dataclass
@@ -75,30 +75,42 @@ class Linter:
         found: list[Finding] = []
         undecided: list[NotEvaluated] = []
         chosen = selected(self.rules, self.settings, source.file or Path(source.path))
+        failed: set[str] = set()
         for rule in self.rules.values():
             if rule.id in chosen:
                 try:
                     self._judge(rule, document, launches, found, undecided)
                 except Exception:
                     report.internal_errors.append(_internal(source.path, rule.id))
+                    failed.add(rule.id)
+        settled = _settle(found, self.rules)
+        silenced = {finding.rule for finding in found} - {finding.rule for finding in settled}
+        judged = chosen - failed - silenced - {gap.rule for gap in undecided}
+        # each launch has its own suppressions, so what they share is told in one only after them
         sorted_out = suppress.apply(
             document,
-            self._as_set(_settle(found, self.rules)),
+            settled,
             self.rules,
-            judged=chosen - {gap.rule for gap in undecided},
+            judged={id for id in judged if launches or self.rules[id].check is not None},
             ignores=self.settings.ignores,
             require_reason=self.settings.require_reason,
             enabled=self.suppressions,
         )
-        own = self._as_set([finding for finding in sorted_out.extra if finding.rule in chosen])
-        _add(report, [*sorted_out.kept, *own], undecided)
+        own = [finding for finding in sorted_out.extra if finding.rule in chosen]
+        _add(report, self._as_set([*self._merged(sorted_out.kept, launches), *own]), undecided)
         report.suppressed += sorted_out.suppressed
 
     def findings(self, source: SourceText) -> list[Finding]:
-        """What is to be said of one text alone."""
+        """What is to be said of one text alone. A rule that raises is a finding here: no fix may hide one by breaking it."""
         report = Report()
         self.lint(source, report)
-        return report.findings
+        start = Location(source, Span(0, 0))
+        broken = [f"{error.where}: {error.message}" for error in report.internal_errors]
+        return report.findings + [Finding("internal-error", "error", "high", said, start, "") for said in broken]
+
+    def hold(self, source: SourceText) -> None:
+        """Let a text stand for its file wherever another file names it."""
+        self._context.files.hold(source)
 
     def _judge(
         self,
@@ -113,9 +125,13 @@ class Linter:
             return
         limits = Limits(self.settings.profile, self.settings.limits)
         verdicts = [judge(rule, launch, limits) for launch in launches]
-        findings = [verdict for verdict in verdicts if isinstance(verdict, Finding)]
+        found += [verdict for verdict in verdicts if isinstance(verdict, Finding)]
         undecided += [verdict for verdict in verdicts if isinstance(verdict, NotEvaluated)]
-        found += _merge(findings, len(launches))
+
+    def _merged(self, findings: list[Finding], launches: list[Launch]) -> list[Finding]:
+        """A check looks at all launches together and repeats nothing; other rules judge each by itself."""
+        checked = [f for f in findings if f.rule in self.rules and self.rules[f.rule].check is not None]
+        return [*checked, *_merge([f for f in findings if f not in checked], len(launches))]
 
     def _as_set(self, findings: list[Finding]) -> list[Finding]:
         """The findings with the severities that the user gave to rules, and only those that are sure enough."""
@@ -166,7 +182,7 @@ def _merge(findings: list[Finding], runs: int) -> list[Finding]:
     for group in groups.values():
         first, *others = group
         if others:
-            places = {other.at: Related("and here", other.at) for other in others if other.at != first.at}
+            places = {other.at: Related(ALSO, other.at) for other in others if other.at != first.at}
             message = f"{first.message} (in {len(group)} of {runs} runs)"
             first = replace(first, message=message, related=(*first.related, *places.values()), fix=None)
         merged.append(first)

@@ -36,22 +36,22 @@ class Fixing:
         """The source as it is after fixing; with --diff the file itself stays as it was."""
         if not (self.writes or self.diff):
             return source
-        from trainlint.fixer.apply import fix
+        from trainlint.fixer.apply import fix, fix_linked
         from trainlint.fixer.write import ChangedMeanwhile, write
 
         fixed = fix(source, linter.findings, self._wanted)
-        if not fixed.changed:
-            return source
-        self.done.append(fixed)
-        if self.diff:
-            return source
-        try:
-            write(source, fixed.text)
-        except ChangedMeanwhile as error:
-            raise click.ClickException(str(error)) from None
-        except OSError as error:
-            raise click.ClickException(f"{source.path}: cannot be written: {error.strerror or error}") from None
-        return fixed.result
+        linked = fix_linked(fixed, linter.findings, linter.hold, self._wanted)
+        for each in (fixed, *linked):
+            if not each.changed:
+                continue
+            self.done.append(each)
+            if self.diff:
+                continue
+            try:
+                write(each.source, each.text)
+            except (ChangedMeanwhile, OSError) as error:
+                raise click.ClickException(str(error)) from None
+        return source if self.diff else fixed.result
 
     def _wanted(self, finding: Finding) -> bool:
         return finding.fix is not None and (finding.fix.safe or self.unsafe)
@@ -62,10 +62,7 @@ class Fixing:
 
         for fixed in self.done:
             click.echo(diff(fixed.source, fixed.text), nl=False)
-        number = sum(len(fixed.applied) for fixed in self.done)
-        click.echo(
-            f"Would fix {_count(number)} in {len(self.done)} files." if self.done else "Nothing to fix.", err=True
-        )
+        click.echo(f"Would fix {self._total()}." if self.done else "Nothing to fix.", err=True)
         return int(bool(self.done))
 
     def print_fixes(self) -> None:
@@ -79,9 +76,12 @@ class Fixing:
                     click.echo(f"{fixed.source.path}: {finding.rule}: {title}")
                 for dropped in fixed.dropped:
                     click.echo(f"{fixed.source.path}: {dropped.finding.rule}: not applied, {dropped.reason}")
-        number = sum(len(fixed.applied) for fixed in self.done)
-        click.echo(f"Fixed {_count(number)} in {len(self.done)} files." if number else "Nothing was fixed.", err=True)
+        click.echo(f"Fixed {self._total()}." if self.done else "Nothing was fixed.", err=True)
+
+    def _total(self) -> str:
+        number, files = sum(len(fixed.applied) for fixed in self.done), len(self.done)
+        return f"{_count(number, 'finding')} in {_count(files, 'file')}"
 
 
-def _count(number: int) -> str:
-    return f"{number} finding{'' if number == 1 else 's'}"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

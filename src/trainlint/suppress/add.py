@@ -6,12 +6,12 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trainlint import readers
 from trainlint.document import Document, Node
-from trainlint.findings import Finding
+from trainlint.findings import ALSO, Finding
 from trainlint.suppress import pointers
 from trainlint.suppress.comments import BY_NAME_ONLY, Directive, parse, write
 from trainlint.suppress.scope import Scopes
@@ -63,14 +63,23 @@ def add(document: Document, findings: Iterable[Finding], reason: str, *, base: P
     if document.format == "json":
         return Added((), tuple(_entries(document, ours, reason, base or Path.cwd())), tuple(left))
     writer = _Writer(document)
-    left += [finding for finding in ours if not writer.place(finding)]
+    for finding in ours:
+        placed = [writer.place(each) for each in _everywhere(finding)]
+        left += [finding] if not all(placed) else []
     return Added(tuple(writer.edits(reason)), (), tuple(left))
+
+
+def _everywhere(finding: Finding) -> list[Finding]:
+    """The finding at each of its places: runs that share it are suppressed one by one."""
+    places = [place.at for place in finding.related if place.message == ALSO and place.at.source is finding.at.source]
+    return [finding, *(replace(finding, at=at) for at in places)]
 
 
 def _entries(document: Document, findings: list[Finding], reason: str, base: Path) -> Iterator[Entry]:
     by_pointer: dict[str, set[str]] = {}
     for finding in findings:
-        by_pointer.setdefault(pointers.of(document.root, finding.at.span.start), set()).add(finding.rule)
+        for place in _everywhere(finding):
+            by_pointer.setdefault(pointers.of(document.root, place.at.span.start), set()).add(finding.rule)
     file = document.source.file
     name = os.path.relpath(file, base) if file is not None else document.source.path
     # a pattern as in .gitignore: with a slash in front it means this very file
