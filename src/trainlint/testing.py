@@ -85,7 +85,12 @@ class RuleExample:
             stated = state(**{key: kind(options[key]) for key, kind in STATED.items() if key in options})
         except (ValueError, SettingsError) as error:
             raise AssertionError(f"{self}: {error}") from None
-        return Settings(profile="strict" if profile == "strict" else "default", stated=stated, rules=self.rules)
+        return Settings(
+            profile="strict" if profile == "strict" else "default",
+            stated=stated,
+            rules=self.rules,
+            require_reason="require_reason" in options,
+        )
 
     def check(self, folder: Path) -> None:
         """Run it: *bad* yields the rule at its line, *good* does not, *fixed* is what the fix makes of *bad*."""

@@ -80,6 +80,8 @@ def _definition(given: dict[str, ast.expr], scope: Scope) -> Definition:
         value = default["default"] = int(value)
     if kind == "list[float]" and isinstance(value, list):
         value = default["default"] = [float(element) for element in value]
+    elif kind.startswith("list") and isinstance(value, list) and {f"list[{type_name(v)}]" for v in value} - {kind}:
+        kind = "list"  # argparse takes a default as it is
     types = {kind} | ({type_name(value)} if value is None or isinstance(value, bool) else set())
     if kind.startswith("list") and isinstance(value, str | int | float):
         types.add(type_name(value))  # argparse takes a default as it is
