@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers_shell import bash_launches
 from trainlint import readers, suppress
-from trainlint.findings import Finding
+from trainlint.findings import Finding, Report
+from trainlint.linter import Linter
 from trainlint.patterns import Patterns
 from trainlint.ruleset import catalogue
 from trainlint.ruleset.file import Rule
-from trainlint.settings import Ignore
+from trainlint.settings import Ignore, Layer, Settings
 from trainlint.text import Location, SourceText, Span, apply
 
 RULES = catalogue()
@@ -546,12 +548,9 @@ def test_add_leaves_what_no_comment_can_hide() -> None:
 
 def test_add_for_json(tmp_path: Path) -> None:
     source = load(tmp_path, "sub/d[s].json", JSON)
-    found = [
-        find(source, RATE, "2e-5"),
-        find(source, SEED, "3"),
-        find(source, STEP, "2e-5"),
-        at_offset(source, SEED, 0),
-    ]
+    shown = [find(source, RATE, "2e-5"), find(source, SEED, "3"), find(source, STEP, "2e-5")]
+    absent = at_offset(source, SEED, 1)  # without an argument it is about the file
+    found = [*(replace(finding, argument="lr") for finding in shown), absent]
     result = suppress.add(readers.read(source), found, '说 "好"', base=tmp_path)
     assert (result.edits, result.left) == ((), ())
     assert [(entry.pointer, entry.rules) for entry in result.entries] == [
@@ -578,6 +577,7 @@ FRAGMENTS = [
 ]  # fmt: skip
 
 
+@settings(deadline=None)  # bash is started for each example
 @given(
     st.lists(st.sampled_from(FRAGMENTS), min_size=1, max_size=5),
     st.lists(st.tuples(st.floats(0, 0.999), st.sampled_from([RATE, SEED, STEP])), min_size=1, max_size=4),
@@ -606,6 +606,7 @@ def _moved(offset: int, edits: list[tuple[Span, str]]) -> int:
     return offset + sum(len(text) - (span.end - span.start) for span, text in edits if span.start <= offset)
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("# trainlint:ignore-file[]lr/*,， \n=学\\'\"x"), max_size=80))
 def test_any_text_can_be_judged(text: str) -> None:
     for name in ("a.sh", "a.yaml", "a.json", "a.toml"):
@@ -649,3 +650,47 @@ def test_real_files_mean_the_same_with_their_suppressions() -> None:
         assert (judged.kept, judged.extra) == ([], [])
         seen += 1
     assert seen > 20
+
+
+# ------------------------------------------------------------------------------------------------ in the whole linter
+
+LAUNCH = """\
+torchrun --nproc_per_node 1 run_clm_pt_with_peft.py --do_train --per_device_train_batch_size 1 --lora_rank 8 \\
+    --gradient_accumulation_steps 1 --block_size 64 --learning_rate 2e-5
+"""
+
+
+def test_runs_that_share_a_finding_are_suppressed_one_by_one() -> None:
+    text = f"{LAUNCH}# trainlint: ignore[{STEP}] r\n{LAUNCH}{LAUNCH}"
+    report = linted(text)
+    (finding,) = [finding for finding in report.findings if finding.rule == STEP]
+    assert finding.message.endswith("(in 2 of 3 runs)")
+    assert [gone.finding.at.start.line for gone in report.suppressed] == [5]
+
+
+def test_one_pass_hides_all_runs_that_share_a_finding() -> None:
+    source = SourceText("run.sh", LAUNCH * 3)
+    report = linted(source.text, source)
+    result = suppress.add(readers.read(source), report.findings, "r")
+    written = apply(source.text, [(edit.at.span, edit.text) for edit in result.edits])
+    assert report.findings
+    assert linted(written).findings == []
+
+
+@pytest.mark.parametrize("rule", [STEP, "memory/does-not-fit"])
+def test_what_an_option_hides_or_lacks_is_not_unused(rule: str) -> None:
+    text = f"# trainlint: ignore[{rule}] r\n{LAUNCH}"
+    for settings_ in (Settings(min_confidence="high"), Settings(selection=(Layer(select=("suppressions/*",)),))):
+        assert "suppressions/unused" not in {finding.rule for finding in linted(text, settings=settings_).findings}
+
+
+def test_a_file_without_a_run_may_be_one_that_we_do_not_know_yet() -> None:
+    text = f"# trainlint: ignore[{STEP}] r\nlr: 1\n"
+    assert linted(text, SourceText("a.yaml", text)).findings == []
+
+
+def linted(text: str, source: SourceText | None = None, settings: Settings | None = None) -> Report:
+    report = Report()
+    Linter(settings or Settings()).lint(source or SourceText("run.sh", text), report)
+    assert not report.internal_errors
+    return report

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import json
 import os
-import stat
-import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from trainlint import atomic
 from trainlint.findings import Finding, Report
 
 DEFAULT = "trainlint-baseline.json"
@@ -88,7 +86,7 @@ class Baseline:
         body = f"[\n{listed}\n  ]" if entries else "[]"
         text = f'{{\n  "version": {VERSION},\n  "findings": {body}\n}}\n'
         try:
-            _replace(file, text.encode("utf-8", "surrogateescape"))
+            atomic.replace(file, text.encode("utf-8", "surrogateescape"))
         except (OSError, UnicodeEncodeError) as error:
             raise BaselineError(f"{file} cannot be written: {getattr(error, 'strerror', None) or error}") from None
 
@@ -169,18 +167,3 @@ def _relative(path: str | Path, base: Path) -> str:
 
 def _directory(file: Path) -> Path:
     return Path(os.path.abspath(file)).parent
-
-
-def _replace(file: Path, data: bytes) -> None:
-    target = Path(os.path.realpath(file))
-    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:50]}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        os.chmod(name, mode if mode is not None else 0o644)
-        os.replace(name, target)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(name)
-        raise

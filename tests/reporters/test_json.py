@@ -5,6 +5,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from referencing import Registry, Resource
 
 from reporters.reports import at, finding, sample
 from trainlint.findings import Report
@@ -73,3 +74,27 @@ def test_a_path_that_is_no_text_stays_valid_json():
     text = render("json", Report(findings=[finding(at(SourceText("a\udcff.sh", "1"), "1"))]))
     assert text.isascii()
     assert json.loads(text)["findings"][0]["path"] == "a?.sh"
+
+
+@pytest.mark.parametrize("report", [Report(), sample()], ids=["empty", "sample"])
+def test_lines_hold_the_same_as_the_whole(report):
+    folder = Path(__file__).parents[2] / "docs/schema"
+    registry = Registry().with_resource("report-v1.schema.json", Resource.from_contents(SCHEMA))
+    line_schema = json.loads((folder / "lines-v1.schema.json").read_text("utf-8"))
+    lines = [json.loads(line) for line in render("json-lines", report).splitlines()]
+    for line in lines:
+        jsonschema.validate(line, line_schema, jsonschema.Draft202012Validator, registry=registry)
+    *findings, rest = lines
+    assert {**rest, "findings": findings} == json.loads(render("json", report))
+
+
+def test_totals():
+    assert json.loads(render("json", sample()))["totals"] == {
+        "error": 1,
+        "warning": 1,
+        "note": 2,
+        "fixable": 3,
+        "unsafe": 2,
+        "suppressed": 0,
+        "known": 0,
+    }

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reporters.reports import at, before, finding, sample
-from trainlint.findings import Fix, NotEvaluated, Related, Report
+from trainlint.findings import Fix, Hidden, NotEvaluated, Related, Report
 from trainlint.reporters import render, wants_color
 from trainlint.text import Edit, Location, SourceText, Span
 
@@ -265,3 +265,33 @@ def test_when_to_colour(environment, terminal, color, monkeypatch):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert wants_color(Terminal() if terminal else io.StringIO()) is color
+
+
+def test_findings_at_one_place_show_it_once():
+    source = SourceText("a.sh", "lr=1\nx=2\n")
+    same = [finding(at(source, "1"), message="one"), finding(at(source, "1"), message="two", rule="lr/other")]
+    page = text(Report(findings=[*same, finding(at(source, "2"))], files=["a.sh"]))
+    assert page.startswith(
+        "a.sh:1:4: warning[lr/too-high] one\n"
+        "    1 | lr=1\n"
+        "      |    ^\n"
+        "  help: Lower it.\n"
+        "a.sh:1:4: warning[lr/other] two\n"
+        "  help: Lower it.\n"
+        "\n"
+        "a.sh:2:3: "
+    )
+
+
+def test_a_message_without_end_is_cut():
+    source = SourceText("a.sh", "1")
+    [first, *_] = one(source, "1", message="x" * 5000)
+    assert len(first) < 1100
+    assert first.endswith("…")
+
+
+def test_what_is_not_shown_is_counted():
+    source = SourceText("a.sh", "1")
+    hidden = Hidden(finding(at(source, "1")), "", None)
+    report = Report(findings=[finding(at(source, "1"))], files=["a.sh"], suppressed=[hidden], known=2)
+    assert text(report).endswith("Found 1 warning in 1 file. 1 finding suppressed. 2 findings in the baseline.\n")

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from trainlint.baseline import DEFAULT, Baseline, BaselineError, apply, prune
 from trainlint.cli import complete, options
 from trainlint.effective import Configuration
-from trainlint.findings import Report
+
+if TYPE_CHECKING:
+    from trainlint.cli.lint import Outcome
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 FILE = click.option(
@@ -41,9 +42,8 @@ def command() -> None:
 class Linted:
     """What a run found, and which rules were selected for each file that it looked at."""
 
-    report: Report
+    outcome: Outcome
     file: Path
-    configuration: Configuration
     judged: dict[str, set[str]] = field(default_factory=dict)
     rules: set[str] = field(default_factory=set)
 
@@ -53,7 +53,7 @@ class Linted:
         return Baseline.load(self.file)
 
     def pruned(self, baseline: Baseline) -> Baseline:
-        return prune(baseline, self.report, self.judged, self.rules)
+        return prune(baseline, self.outcome.report, self.judged, self.rules)
 
 
 def _subcommand(function: Callable[..., None]) -> click.Command:
@@ -77,31 +77,31 @@ def _subcommand(function: Callable[..., None]) -> click.Command:
 
 
 def _lint(paths: tuple[str, ...], given: Path | None, configuration: Configuration, **walk: bool) -> Linted:
-    from trainlint.linter import Linter
+    from trainlint.cli.fixing import Fixing
+    from trainlint.cli.lint import Request, linters, run, status
     from trainlint.selection import selected
 
-    found = options.find(paths, None, configuration, **walk)
-    settings = configuration.effective()
-    linted = Linted(Report(examined=found.examined), given or settings.baseline or Path(DEFAULT), configuration)
-    linter = cache(Linter)  # files with the same settings share one
-    for source in options.sources(found):
-        own = linter(configuration.of(source))
-        if own.lint(source, linted.report) or any(f.at.source is source for f in linted.report.findings):
-            linted.report.files.append(source.path)
-        linted.judged[source.path] = selected(own.rules, own.settings, source.file)
-        linted.rules |= set(own.rules)
-    for error in linted.report.internal_errors:
+    nothing = Fixing(writes=False, unsafe=False, diff=False, show=False)
+    request = Request(paths, None, walk, nothing, suppressions=True, show_files=False, quiet=False)
+    outcome = run(request, configuration)
+    for error in outcome.report.internal_errors:
         click.echo(f"{error.path}: internal error in {error.where}: {error.message}", err=True)
-    if linted.report.internal_errors:
+    if outcome.report.internal_errors:
         raise Unusable("what could not be judged cannot be compared with a baseline")
-    if not linted.report.files:
-        click.echo(f"No training configuration was found in {linted.report.examined} files.", err=True)
-        sys.exit(3)
+    if not outcome.report.files:
+        sys.exit(status(outcome, explicit_only=False))
+    linted = Linted(outcome, given or configuration.effective().baseline or Path(DEFAULT))
+    linter = linters()
+    for source, _ in outcome.documents:
+        settings = configuration.of(source)
+        rules = linter(settings).rules
+        linted.judged[source.path] = selected(rules, settings, source.file)
+        linted.rules |= set(rules)
     return linted
 
 
 def _count(number: int, what: str) -> str:
-    return f"{number} {what if number == 1 else {'entry': 'entries'}.get(what, f'{what}s')}"
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 @_subcommand
@@ -110,7 +110,7 @@ def create(linted: Linted, force: bool) -> None:
     """Write the findings of today into a new baseline."""
     if linted.file.exists() and not force:
         raise Unusable(f"{linted.file} exists; trainlint baseline prune shrinks it, --force replaces it")
-    baseline = Baseline.of(linted.report.findings, Path(linted.file).absolute().parent)
+    baseline = Baseline.of(linted.outcome.report.findings, linted.file.absolute().parent)
     baseline.save(linted.file)
     files = len({key.path for key in baseline.counts})
     click.echo(f"{_count(baseline.total, 'finding')} in {_count(files, 'file')} written to {linted.file}.")
@@ -125,15 +125,15 @@ def check(linted: Linted) -> None:
     from trainlint.reporters import render, wants_color
 
     baseline = linted.load()
-    report = apply(linted.report, baseline)
+    gone = baseline.total - linted.pruned(baseline).total
+    outcome = replace(linted.outcome, report=apply(linted.outcome.report, baseline))
+    report = outcome.report
     if report.findings:
         sys.stdout.write(render("text", report, color=wants_color(sys.stdout)))
     click.echo(f"{_count(report.known, 'known finding')} in the baseline, {len(report.findings)} new.")
-    gone = baseline.total - linted.pruned(baseline).total
     if gone:
         click.echo(f"{_count(gone, 'finding')} of the baseline gone: trainlint baseline prune takes them out.")
-    settings = linted.configuration.of
-    sys.exit(int(any(settings(finding.at.source).fails(finding.severity) for finding in report.findings)))
+    sys.exit(int(outcome.fails))
 
 
 @_subcommand

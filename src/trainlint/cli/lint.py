@@ -36,7 +36,6 @@ class Request:
     walk: dict[str, bool]
     fixing: Fixing
     suppressions: bool
-    baseline: Path | None
     show_files: bool
     quiet: bool
 
@@ -126,13 +125,14 @@ def command(
         raise click.UsageError(str(error)) from None
     fixing = Fixing(fix or fix_only, unsafe_fixes, diff, show_fixes)
     fixing.check()
-    request = Request(paths or (".",), stdin_filename, walk, fixing, suppressions, baseline, show_files, quiet)
+    request = Request(paths or (".",), stdin_filename, walk, fixing, suppressions, show_files, quiet)
     if "-" in paths and (fixing.writes or add_ignores or watch):
         raise click.UsageError("--fix, --add-ignores and --watch need files; for stdin there is --diff")
 
     def once() -> tuple[int, list[Path]]:
         fixing.done.clear()
         outcome = run(request, configuration.anew() if watch else configuration)
+        _apply_baseline(outcome, baseline)
         return finish(outcome), outcome.seen
 
     def finish(outcome: Outcome) -> int:
@@ -185,7 +185,6 @@ def run(request: Request, configuration: Configuration) -> Outcome:
     outcome.seen += [Path(path) for path in request.paths if path != "-"]
     report.rules += [rule.info() for rule in infos.values()]
     report.internal_errors += plugins.errors()
-    _apply_baseline(outcome, request.baseline)
     return outcome
 
 

@@ -79,7 +79,9 @@ def _entries(document: Document, findings: list[Finding], reason: str, base: Pat
     by_pointer: dict[str, set[str]] = {}
     for finding in findings:
         for place in _everywhere(finding):
-            by_pointer.setdefault(pointers.of(document.root, place.at.span.start), set()).add(finding.rule)
+            # what is absent is shown at the first key, which has nothing to do with it
+            pointer = pointers.of(document.root, place.at.span.start) if finding.argument else ""
+            by_pointer.setdefault(pointer, set()).add(finding.rule)
     file = document.source.file
     name = os.path.relpath(file, base) if file is not None else document.source.path
     # a pattern as in .gitignore: with a slash in front it means this very file
