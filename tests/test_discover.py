@@ -13,9 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trainlint.discover import Found, default_choice, discover
+from trainlint.linter import Linter
 from trainlint.patterns import Patterns
 from trainlint.settings import FileChoice
+from trainlint.text import SourceText
 
+CORPUS = Path(__file__).parents[2] / "shared" / "corpus"
 RUN = "torchrun train.py --learning_rate 1e-4\n"
 NO_CONFIG = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "GIT_DIR": None, "GIT_WORK_TREE": None}
 
@@ -344,3 +347,15 @@ def test_a_pipe_is_not_read(tmp_path: Path) -> None:
 def test_a_path_that_is_not_there_is_left_to_the_reader(tmp_path: Path) -> None:
     (entry,) = discover([tmp_path / "none.sh"]).files
     assert (entry.path, entry.explicit) == (tmp_path / "none.sh", True)
+
+
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="the real configurations are not here")
+def test_no_run_of_the_corpus_is_missed() -> None:
+    linter = Linter()
+    missed = []
+    for skipped in discover([CORPUS], nothing_excluded).skipped:
+        if skipped.reason == "describes no training run":
+            _, launches = linter.read(SourceText.load(Path(skipped.path)))
+            if launches:
+                missed.append((skipped.path, launches[0].first.dialect))
+    assert not missed

@@ -145,7 +145,6 @@ def test_what_recipes_read() -> None:
     assert ast.unparse(source.tree)
     assert read_attributes([source], ["cfg"]) == {
         "clip": {"type": "any | None", "default": None},
-        "optimizer": {"type": "dict", "default": {}},
-        "optimizer.lr": {"type": "any", "required": True},
+        "optimizer": {"type": "any", "required": True},
         "batch_size": {"type": "any", "required": True},
     }

@@ -24,8 +24,9 @@ from trainlint.text import MAX_BYTES
 TOOLS = frozenset({"pyproject.toml", "trainlint.toml", ".trainlint.toml"})
 """They name frameworks, but they configure tools."""
 HINTS = re.compile(
-    rb"per_device_train_batch_size|gradient_accumulation_steps|learning_rate|num_train_epochs|micro_batch_size"
-    rb"|zero_optimization|finetuning_type|torchrun|torch\.distributed|deepspeed|accelerate|llamafactory-cli|trl |base_model"
+    rb"batch[_-]size|learning[_-]rate|gradient[_-]accumulation|num[_-]train[_-]epochs|train[_-]iters|model[_-]parallel|seq_len"
+    rb"|zero_optimization|finetuning_type|base_model|pretrained_model|distributed_type|ppo_trainer|verl[./]"
+    rb"|torchrun|torch\.distributed|deepspeed|accelerate|llamafactory-cli|trl "
 )
 """A file with none of these describes no run that any dialect reads, so it need not be parsed."""
 

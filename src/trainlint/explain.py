@@ -13,7 +13,8 @@ from trainlint.findings import OPTIONS
 from trainlint.ruleset.expressions import tidy
 
 STAGES = {
-    "pt": "continued pre-training", "sft": "supervised fine-tuning", "dpo": "preference tuning (DPO)", "rm": "reward model",
+    "pt": "continued pre-training", "scratch": "pre-training from random weights",
+    "sft": "supervised fine-tuning", "dpo": "preference tuning (DPO)", "rm": "reward model",
     "kto": "preference tuning (KTO)", "orpo": "preference tuning (ORPO)", "grpo": "reinforcement learning (GRPO)",
 }  # fmt: skip
 SHOWN_UNKNOWN = (
@@ -21,6 +22,7 @@ SHOWN_UNKNOWN = (
     "dataset_tokens", "total_steps", "max_grad_norm", "mixed_precision", "model_parameters", "seed",
 )  # fmt: skip
 WIDTH = 9
+SHOWN_NAMES = 12
 
 
 def cards(launches: Iterable[Launch], *, origins: bool = False) -> str:
@@ -90,7 +92,8 @@ def _format(value: Any, spec: str) -> str:
     if value is None:
         return "none"
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
+        more = [f"{len(value) - SHOWN_NAMES:,} more"] if len(value) > SHOWN_NAMES else []
+        return ", ".join([*map(str, value[:SHOWN_NAMES]), *more]) or "none"
     if isinstance(value, (bool, str)):
         return str(value)
     return tidy(format(value, spec or ("g" if isinstance(value, float) else ",")))

@@ -133,6 +133,8 @@ class Run:
     stated: Mapping[str, Fact] = field(default_factory=dict)
     linked: Mapping[str, Arguments] = field(default_factory=dict)
     placeholders: list[tuple[str, Location]] = field(default_factory=list)
+    confidence: Confidence = "high"
+    """The most that anything said of this run deserves: low where the framework is not known."""
     context: Mapping[str, Any] = field(default_factory=dict)
     """What the dialect keeps for its own derivations: the launcher, the directories to look for files in."""
     _facts: dict[str, Fact] = field(default_factory=dict)
@@ -184,11 +186,17 @@ class Run:
 
     def given(self, name: str) -> bool:
         """Did the user set this argument? Raises `Unknown` where an unresolved word may have."""
-        if name in self.arguments.given:
+        if name in self.arguments.given or self._own_name(name) in self.arguments.given:
             return True
         if self.arguments.open is not None:
             raise Unknown(self.arguments.open, name)
         return False
+
+    def _own_name(self, name: str) -> str:
+        """The framework's argument for a fact that it calls by another name (`optimizer.lr` for `learning_rate`)."""
+        schema = self.context.get("schema")
+        own = self.spell(name).lstrip("-").replace("-", "_")
+        return name if schema is None or (name in schema and "." not in own) else own
 
 
 class View:
@@ -222,7 +230,7 @@ class View:
     @property
     def confidence(self) -> Confidence:
         levels = [CONFIDENCES.index(fact.confidence) for fact in self.read.values()]
-        return CONFIDENCES[max([*levels, 1 if self.notes else 0])]
+        return CONFIDENCES[max([*levels, 1 if self.notes else 0, CONFIDENCES.index(self.run.confidence)])]
 
     def conclude(self, name: str, value: Any) -> Fact:
         """The fact that follows from what was read."""

@@ -54,7 +54,8 @@ def keys_of(result: Fixed) -> set[str]:
     found = set()
     for finding in result.applied:
         assert finding.fix is not None
-        found |= set(re.findall(r"[\w.]+", finding.fix.title)) | set(re.findall(r"[\w.]+", finding.at.text))
+        for name in re.findall(r"[\w.]+", f"{finding.fix.title} {finding.at.text}"):
+            found |= {name, name.rpartition(".")[2]}  # optimizer.lr is the key lr of a mapping
     return found
 
 

@@ -44,7 +44,11 @@ def read_class(cls: Bound, stop: str | Collection[str] | None, section_of: Namer
             if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
                 continue
             name = node.target.id
-            if name.startswith("_") or name == "model_config" or "ClassVar" in ast.unparse(node.annotation):
+            if (
+                name.startswith("_")
+                or (is_pydantic and name == "model_config")
+                or "ClassVar" in ast.unparse(node.annotation)
+            ):
                 continue
             shape = read_type(node.annotation, scope)
             if (definition := read_field(node, shape, scope, section_of, is_pydantic)) is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
+from posixpath import normpath
 from typing import Any
 
 import yaml
@@ -92,7 +93,7 @@ def compose(files: Mapping[str, str], path: str) -> dict[str, Any]:
             continue
         group, name = next(iter(entry.items())) if isinstance(entry, dict) else ("", entry)
         group, _, package = str(group).removeprefix("override ").partition("@")
-        found = str(folder / group / f"{name}.yaml")
+        found = normpath(folder / group / f"{name}.yaml")
         if name is None or found not in files:
             continue
         part: Any = compose(files, found)
@@ -145,7 +146,10 @@ def _is_number(text: str) -> bool:
 
 
 def read_attributes(modules: Iterable[Module], names: Iterable[str]) -> dict[str, Definition]:
-    """The keys that functions read of a configuration object: `cfg.optimizer.lr`, `cfg.get("seed", 1)`, `"x" in cfg`."""
+    """The top-level keys that functions read of a configuration object: `cfg.optimizer.lr`, `cfg.get("seed", 1)`.
+
+    What stands below them goes to whatever component the key names, and is not the recipes' to say.
+    """
     roots = set(names)
     arguments: dict[str, Definition] = {}
     for module in modules:
@@ -175,9 +179,7 @@ def _path(node: ast.expr, roots: set[str]) -> list[str] | None:
 
 
 def _note(arguments: dict[str, Definition], path: list[str], default: Definition) -> None:
-    for length in range(1, len(path)):
-        arguments[".".join(path[:length])] = {"type": "dict", "default": {}}
-    name = ".".join(path)
-    known = arguments.setdefault(name, {"type": "any", "required": True})
-    if default and known.get("type") != "dict":
+    name = path[0]
+    arguments.setdefault(name, {"type": "any", "required": True})
+    if default and len(path) == 1:
         arguments[name] = {"type": "any | None" if default.get("default", ...) is None else "any", **default}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from argtables.fields import Definition, constant_items, read_class, read_default
 from argtables.launchers import takes_nothing
@@ -20,8 +20,9 @@ def read_parsers(module: Module) -> dict[str, Definition]:
     """Every argument that the functions of a module declare, named as its flag with `_` for `-`."""
     arguments: dict[str, Definition] = {}
     for body in _bodies(module):
-        scope = Scope(module, collect_bindings(body))
-        for node in _calls(body):
+        local = collect_bindings(body)
+        for node, bound in _calls(body, Scope(module, local)):
+            scope = Scope(module, {**local, **bound})
             if isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument":
                 arguments |= _declared(node, scope)
             elif ast.unparse(node.func).endswith(FACTORY):
@@ -34,26 +35,52 @@ def _bodies(module: Module) -> Iterator[list[ast.stmt]]:
     yield from (node.body for node in ast.walk(module.tree) if isinstance(node, ast.FunctionDef))
 
 
-def _calls(body: list[ast.stmt]) -> Iterator[ast.Call]:
-    """The calls of a body, those of the functions in it left out."""
-    waiting: list[ast.AST] = [node for node in body if not isinstance(node, ast.FunctionDef | ast.ClassDef)]
-    while waiting:
-        node = waiting.pop(0)
+Bindings = dict[str, list[ast.AST]]
+
+
+def _calls(body: Sequence[ast.AST], scope: Scope) -> Iterator[tuple[ast.Call, Bindings]]:
+    """The calls of a body with what loops over constants bind around them; those of the functions in it are left out."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            continue
         if isinstance(node, ast.Call):
-            yield node
-        if not isinstance(node, ast.FunctionDef):
-            waiting = [*ast.iter_child_nodes(node), *waiting]
+            yield node, {}
+        for bound in _rounds(node, scope):
+            for call, inner in _calls([*ast.iter_child_nodes(node)], scope):
+                yield call, {**bound, **inner}
+
+
+def _rounds(node: ast.AST, scope: Scope) -> list[Bindings]:
+    """`for prefix in ("actor", "critic")` goes round twice; everything else once."""
+    if isinstance(node, ast.For) and isinstance(node.target, ast.Name):
+        with contextlib.suppress(Unevaluable):
+            values = evaluate(node.iter, scope)
+            if isinstance(values, list):
+                return [{node.target.id: [ast.Constant(value)]} for value in values]
+    return [{}]
 
 
 def _declared(node: ast.Call, scope: Scope) -> dict[str, Definition]:
-    flags = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-    flags = [flag for flag in flags if flag.startswith("--")]
+    flags: list[str] = []
+    for argument in node.args:
+        with contextlib.suppress(Unevaluable):
+            flags.append(evaluate(argument, scope))
+    flags = [flag for flag in flags if isinstance(flag, str) and flag.startswith("--")]
     if not flags:
         return {}
-    given = {k.arg: k.value for k in node.keywords if k.arg}
+    given = {k.arg: _decided(k.value, scope) for k in node.keywords if k.arg}
     definition = _definition(given, scope)
     name, *aliases = (flag.lstrip("-").replace("-", "_") for flag in flags)
     return {name: definition | ({"aliases": list(dict.fromkeys(aliases))} if set(aliases) - {name} else {})}
+
+
+def _decided(node: ast.expr, scope: Scope) -> ast.expr:
+    """The branch of `1e-6 if prefix == "actor" else 9e-6` that holds, where that can be told."""
+    match node:
+        case ast.IfExp(test=ast.Compare(left=left, ops=[ast.Eq()], comparators=[right])):
+            with contextlib.suppress(Unevaluable):
+                return node.body if evaluate(left, scope) == evaluate(right, scope) else node.orelse
+    return node
 
 
 def _definition(given: dict[str, ast.expr], scope: Scope) -> Definition:

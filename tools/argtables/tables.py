@@ -93,7 +93,8 @@ def dotted(library: Library, spec: Mapping[str, Any]) -> dict[str, Definition]:
     arguments: dict[str, Definition] = {}
     for pattern in spec.get("parsers", []):
         for module in library.matching(pattern):
-            arguments |= read_parsers(module)
+            for name, definition in read_parsers(module).items():
+                arguments[name] = either(arguments[name], definition) if name in arguments else definition
     for cls in find_classes(library, spec.get("nested", [])):
         arguments |= flatten_class(cls)
     for where, _, name in (text.partition(":") for text in spec.get("functions", [])):
@@ -107,6 +108,13 @@ def dotted(library: Library, spec: Mapping[str, Any]) -> dict[str, Definition]:
         modules = [module for pattern in spec["attributes"] for module in library.matching(pattern)]
         arguments |= read_attributes(modules, spec["names"])
     return arguments
+
+
+def either(one: Definition, other: Definition) -> Definition:
+    """What two parsers of a section make of one argument: the later one, with what the earlier one takes besides."""
+    if "choices" not in one or "choices" not in other:
+        return {key: value for key, value in other.items() if key != "choices"}
+    return {**other, "choices": list(dict.fromkeys([*one["choices"], *other["choices"]]))}
 
 
 def class_name(model: Bound, _argument: str) -> str:

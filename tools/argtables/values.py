@@ -117,7 +117,11 @@ def lineage(cls: Bound, stop: str | Collection[str] = ()) -> Iterator[Bound]:
 
     def walk(one: Bound) -> Iterator[Bound]:
         assert isinstance(one.node, ast.ClassDef)
-        if id(one.node) in seen or one.node.name in stops or one.module.package != cls.module.package:
+        if (
+            id(one.node) in seen
+            or (one is not cls and one.node.name in stops)
+            or one.module.package != cls.module.package
+        ):
             return
         seen.add(id(one.node))
         for _, base in reversed(list(bases(one))):

@@ -1,7 +1,7 @@
 """The names of the facts: what rules may read, what each means, and its unit. `explain` prints them in this order."""
 
 FACTS: dict[str, str] = {
-    "stage": "what kind of training: pt, sft, rm, dpo, kto, orpo, grpo, …",
+    "stage": "what kind of training: pt (of weights that are there), scratch (of random ones), sft, rm, dpo, kto, orpo, grpo, …",
     "method": "what is trained: full, freeze, lora, qlora, …",
     "model_name_or_path": "the base model, a hub id or a directory",
     "tokenizer_name_or_path": "where the tokenizer is loaded from",
@@ -31,7 +31,7 @@ FACTS: dict[str, str] = {
     "epochs": "passes over the data that the run really makes",
     "weight_decay": "weight decay",
     "max_grad_norm": "gradient clipping in force; 0 is off",
-    "clipping_set_by": "who decides the clipping: trainer, deepspeed, deepspeed-default",
+    "clipping_set_by": "who decides the clipping: trainer, deepspeed, deepspeed-default, framework",
     "optim": "optimizer",
     "optimizer_family": "adam, or the optimizer's own name",
     "adam_beta2": "Adam's beta2",

@@ -6,12 +6,18 @@ from functools import cache
 from importlib import import_module
 
 from trainlint import plugins
+from trainlint.dialects import accelerate
 from trainlint.dialects.base import Context, Dialect
 from trainlint.dialects.launchers import start
 from trainlint.document import Command, Document
 from trainlint.facts import Launch, Run
 
-MODULES = ("chinese_llama_alpaca", "llama_factory", "axolotl", "trl", "deepspeed", "hf_trainer")
+MODULES = (
+    "torchtune", "torchtitan", "verl", "openrlhf", "litgpt", "llm_foundry", "olmo", "nanotron", "gpt_neox", "megatron", "kohya",
+    "chinese_llama_alpaca", "ms_swift", "fastchat", "qlora", "open_instruct", "alpaca_lora", "stanford_alpaca", "firefly",
+    "llama_factory", "axolotl", "alignment_handbook", "trl", "accelerate", "peft", "fsdp", "deepspeed", "hf_trainer",
+    "generic",
+)  # fmt: skip
 """From the most particular to the most general."""
 
 
@@ -48,6 +54,7 @@ def _read(document: Document, command: Command, context: Context) -> list[Run]:
     started = start(document, command)
     if started is None or started.program.text is None:
         return []
+    started = accelerate.complete(document, started, context)
     for dialect in dialects():
         runs = dialect.read_command(document, started, context) if dialect.read_command is not None else None
         if runs is not None:

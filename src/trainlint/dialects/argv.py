@@ -19,6 +19,8 @@ from trainlint.text import Location, SourceText, Span
 
 NEGATIVE_NUMBER = re.compile(r"-\d+$|-\d*\.\d+$")
 """What argparse takes for a value although it begins with a dash. `-1e-4` is not among them."""
+LEFT_OUT = ("...", "…")
+"""How documentation says that more flags follow."""
 
 
 @dataclass(slots=True)
@@ -52,7 +54,9 @@ def cut(words: Sequence[Word]) -> Line:
     """Cut the words of a program into flags with what follows them."""
     line = Line()
     for word in words:
-        if is_flag(word):
+        if word.text in LEFT_OUT:
+            line.open = line.open or "a part of the command is left out"
+        elif is_flag(word):
             name, equals, _ = word.known_prefix.partition("=")
             if equals:
                 line.flags.append(Flag(name, word, inline=word.after(len(name) + 1)))
@@ -81,15 +85,17 @@ def read(
     closed: bool,
     dashes: bool = False,
     abbreviations: bool = True,
+    positionals: int = 0,
 ) -> Arguments:
     """The arguments that a HfArgumentParser (argparse) over `schema` makes of `words`.
 
     `closed`: the schema is the whole parser, so a flag that it lacks is rejected; else the script may declare more.
-    `dashes`: the flags are spelled `--micro-batch-size`; `abbreviations`: a closed parser takes unique beginnings.
+    `dashes`: the flags are spelled `--micro-batch-size`; `abbreviations`: a closed parser takes unique beginnings;
+    `positionals`: so many words before the first flag belong there.
     """
     line = cut(words)
     arguments = Arguments(open=line.open)
-    for word in line.positionals:
+    for word in line.positionals[positionals:]:
         if closed and word.text is not None and not word.text.endswith((".json", ".yaml", ".yml")):
             arguments.issues.append(_stray(source, word, "no flag stands before it", "remove it", closed))
     for flag in line.flags:
@@ -100,7 +106,7 @@ def read(
         arguments.issues += [
             _stray(source, word, f"{flag.name} takes {_arity(schema, name)}", advice, closed)
             for word in stray
-            if word.text is not None
+            if word.text is not None and not _in_placeholder([*values, *stray])
         ]
         # what `$EXTRA` behind a bare switch holds are flags of their own
         arguments.open = arguments.open or next((word.unknown for word in stray if word.text is None), None)
@@ -131,6 +137,11 @@ def _values(flag: Flag, schema: Schema, name: str) -> tuple[list[Word], list[Wor
     return flag.following[:1], flag.following[1:]
 
 
+def _in_placeholder(words: Sequence[Word]) -> bool:
+    """`<path to model>` in an array or a string is several words, of which a person has to make one."""
+    return any((word.text or "").startswith("<") for word in words)
+
+
 def _arity(schema: Schema, name: str) -> str:
     return "no value" if name in schema and schema.edition(name).values == 0 else "one value"
 
@@ -159,8 +170,8 @@ def _resolve(flag: str, schema: Schema, closed: bool) -> tuple[str, bool]:
     underscored = name.replace("-", "_")
     if underscored in schema:
         return underscored, True
-    if underscored.startswith("no_") and underscored[3:] in schema:
-        return underscored, True
+    if _switched_off(underscored, schema):
+        return underscored[3:], True
     if closed and flag.startswith("--"):
         matches = [candidate for candidate in schema if candidate.startswith(underscored)]
         if len(matches) == 1:
@@ -168,6 +179,12 @@ def _resolve(flag: str, schema: Schema, closed: bool) -> tuple[str, bool]:
         if matches:
             return underscored, False
     return underscored, True
+
+
+def _switched_off(name: str, schema: Schema) -> bool:
+    """HfArgumentParser adds `--no_x` for a boolean that some version has on by default."""
+    spec = schema.get(name[3:]) if name.startswith("no_") else None
+    return spec is not None and any(edition.default is True for edition in spec.editions)
 
 
 def _argument(
@@ -181,7 +198,8 @@ def _argument(
             advice = f"give {flag.name} a value or remove it"
             issue = ArgumentIssue("missing-value", name, message, key, advice)
             return Argument(name, None, literal, key, key, unknown="it has no value"), [issue]
-        negated = flag.name.lstrip("-").startswith(("no-", "no_")) and name not in schema
+        own = flag.name.lstrip("-").replace("-", "_")
+        negated = own.startswith("no_") and own != name
         return Argument(name, not negated, literal, key, key), []
     at = Location(source, Span(values[0].span.start, values[-1].span.end))
     origin = values[0].origin if len(values) == 1 else Origin("computed", at.text, at, tuple(w.origin for w in values))

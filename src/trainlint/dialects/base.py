@@ -52,14 +52,16 @@ def from_command(
     context: Context,
     arguments: Arguments,
     schema: Schema,
+    *,
+    flag: str = "--",
     **extra: Any,
 ) -> Run:
-    """A run that a command line describes; the launcher says its world size."""
+    """A run that a command line describes; the launcher says its world size. `flag` stands before a spelled argument."""
     directories = context.files.directories(document.source, started.command.directory)
     facts: dict[str, Derivation] = {
-        **dialect.facts,
         "world_size": lambda r: r.use("launcher.world_size", started.processes),
         "visible_devices": lambda r: r.use("launcher.visible_devices", started.visible_devices),
+        **dialect.facts,
     }
     return Run(
         dialect.name,
@@ -68,7 +70,7 @@ def from_command(
         arguments,
         schema.default,
         facts,
-        lambda fact: f"--{dialect.spell(fact) or fact}",
+        lambda fact: f"{flag}{dialect.spell(fact) or fact}",
         context.stated,
         context={
             "files": context.files,

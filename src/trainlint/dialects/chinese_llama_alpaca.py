@@ -1,10 +1,15 @@
-"""Chinese-LLaMA-Alpaca: `run_clm_pt_with_peft.py` and `run_clm_sft_with_peft.py`, from a command line or their JSON file."""
+"""Chinese-LLaMA-Alpaca 1, 2 and 3: `run_clm_pt_with_peft.py` and `run_clm_sft_with_peft.py`, with flags or their JSON file.
+
+The three generations call their scripts alike. Which one it is the script says where it is here, else a flag that only one of
+them has; where nothing says it, the second is read, and no flag of the others is unknown.
+"""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
-from trainlint.dialects import hf_trainer, tree
+from trainlint.dialects import hf_script, hf_trainer, tree
 from trainlint.dialects.base import Context, Dialect, arg, names
 from trainlint.dialects.convert import from_loaded
 from trainlint.dialects.launchers import Started
@@ -12,12 +17,25 @@ from trainlint.dialects.tables import Schema
 from trainlint.document import Document
 from trainlint.facts import Derivation, Run, Unknown, View
 
-SCHEMAS = {
-    stage: Schema(f"chinese_llama_alpaca:{stage}", overrides={"optim": "adamw_torch"}) for stage in ("pt", "sft")
-}
+STAGES = ("pt", "sft")
+TABLES = {"1": "chinese_llama_alpaca_1", "2": "chinese_llama_alpaca", "3": "chinese_llama_alpaca_3"}
+OWN_FLAG = {"force_resize_embeddings": "1", "low_cpu_mem_usage": "3"}
+"""Flags that one generation alone has."""
 OWN_KEYS = {"trainable", "modules_to_save", "lora_rank", "load_in_kbits", "full_finetuning"}
 SCRIPT = "run_clm_{}_with_peft.py"
 WANTED_SIZE = re.compile(r"(?:tokenizer_vocab_size|len\(tokenizer\)\)?) *!= *(\d+)")
+
+
+def _schema(stage: str, generation: str | None) -> Schema:
+    chosen = [TABLES[generation]] if generation is not None else [TABLES["2"], TABLES["3"], TABLES["1"]]
+    return Schema(*(f"{table}:{stage}" for table in chosen), overrides={"optim": "adamw_torch"})
+
+
+def _generation(given: set[str], script: str = "") -> str | None:
+    """By the text of the script, else by the flags; None where neither says it."""
+    if script:
+        return "1" if "load_in_kbits" not in script else "3" if "low_cpu_mem_usage" in script else "2"
+    return next((generation for flag, generation in OWN_FLAG.items() if flag in given), None)
 
 
 def _stage(r: View) -> str:
@@ -25,9 +43,14 @@ def _stage(r: View) -> str:
 
 
 def _method(r: View) -> str:
-    if r.arg("full_finetuning"):
+    if _own(r, "full_finetuning"):
         return "full"
-    return "qlora" if r.arg("load_in_kbits") in (4, 8) else "lora"
+    return "qlora" if _own(r, "load_in_kbits") in (4, 8) else "lora"
+
+
+def _own(r: View, name: str) -> Any:
+    """An argument that the first generation does not have."""
+    return r.arg(name) if name in r.run.context["schema"] else None
 
 
 def _adapter(name: str) -> Derivation:
@@ -53,6 +76,8 @@ def _trained_whole(r: View) -> list[str]:
 
 def _sequence_length(r: View) -> int:
     if r.stage == "sft":
+        if not r.given("max_seq_length") and r.run.context["generation"] is None:
+            r.assume("512 in the first generation of the script")
         return int(r.arg("max_seq_length"))
     length = r.arg("block_size")
     if length is None:
@@ -97,7 +122,7 @@ FACTS: dict[str, Derivation] = {
     "lora_dropout": _adapter("lora_dropout"),
     "target_modules": _targets,
     "modules_to_save": _trained_whole,
-    "quantization_bits": lambda r: r.arg("load_in_kbits") if r.arg("load_in_kbits") in (4, 8) else None,
+    "quantization_bits": lambda r: _own(r, "load_in_kbits") if _own(r, "load_in_kbits") in (4, 8) else None,
     "datasets": _datasets,
     "dataset_format": lambda r: ".txt" if r.stage == "pt" else ".json",
     "eval_data": _eval_data,
@@ -107,8 +132,8 @@ KEYS = {"target_modules": "trainable", "quantization_bits": "load_in_kbits", "da
 STAGE_KEYS = {"pt": {"sequence_length": "block_size"}, "sft": {"sequence_length": "max_seq_length"}}
 
 
-def _finish(run: Run, stage: str) -> list[Run]:
-    run.context = {**run.context, "stage": stage}
+def _finish(run: Run, stage: str, generation: str | None) -> list[Run]:
+    run.context = {**run.context, "stage": stage, "generation": generation}
     spell = run.spell
     own = STAGE_KEYS[stage]
     run.spell = lambda fact: spell(own.get(fact, fact))
@@ -116,11 +141,23 @@ def _finish(run: Run, stage: str) -> list[Run]:
 
 
 def _read_command(document: Document, started: Started, context: Context) -> list[Run] | None:
-    for stage in SCHEMAS:
-        if started.name == SCRIPT.format(stage):
-            run = hf_trainer.command_run(DIALECT, document, started, context, SCHEMAS[stage], closed=True)
-            return _finish(run, stage)
-    return None
+    stage = next((stage for stage in STAGES if started.name == SCRIPT.format(stage)), None)
+    if stage is None:
+        return None
+    generation = _generation(hf_script.flags(started), _script(document, started, context))
+    schema = _schema(stage, generation)
+    return _finish(hf_trainer.command_run(DIALECT, document, started, context, schema, closed=True), stage, generation)
+
+
+def _script(document: Document, started: Started, context: Context) -> str:
+    """The text of the script where it is on this machine, else nothing. It is read, never run."""
+    try:
+        path = context.files.find(
+            str(started.program.text), context.files.directories(document.source, started.command.directory)
+        )
+        return path.read_text("utf-8", "replace")
+    except (Unknown, OSError):
+        return ""
 
 
 def _read_tree(document: Document, context: Context) -> list[Run] | None:
@@ -128,8 +165,10 @@ def _read_tree(document: Document, context: Context) -> list[Run] | None:
     if document.format != "json" or len(keys & OWN_KEYS) < 2 or not hf_trainer.trainer_marks(document):
         return None
     stage = "sft" if "max_seq_length" in keys and "block_size" not in keys else "pt"
-    run = hf_trainer.tree_run(DIALECT, document, context, SCHEMAS[stage], "json", from_loaded, closed=True)
-    return _finish(run, stage)
+    generation = _generation(keys)
+    schema = _schema(stage, generation)
+    run = hf_trainer.tree_run(DIALECT, document, context, schema, "json", from_loaded, closed=True)
+    return _finish(run, stage, generation)
 
 
 DIALECT = Dialect("chinese-llama-alpaca", "Chinese-LLaMA-Alpaca", FACTS, KEYS, _read_command, _read_tree)

@@ -1,15 +1,17 @@
-"""DeepSpeed's JSON configuration: alone, or named by a run whose arguments fill its `"auto"` values."""
+"""DeepSpeed's JSON configuration: alone, named by a run whose arguments fill its `"auto"` values, or launched by itself."""
 
 from __future__ import annotations
 
 from trainlint.dialects import tree
 from trainlint.dialects.argv import unknown_argument
-from trainlint.dialects.base import Context, Dialect, from_tree
+from trainlint.dialects.base import Context, Dialect, from_command, from_tree
 from trainlint.dialects.convert import from_lax
+from trainlint.dialects.launchers import Started
 from trainlint.dialects.tables import Schema, table
 from trainlint.document import Document, Entry
 from trainlint.facts import Arguments, Derivation, Run, Unknown, View
 
+FLAG = "--deepspeed_config"
 SIGNATURE = {"zero_optimization", "train_micro_batch_size_per_gpu", "train_batch_size"}
 TOGETHER = {"fp16", "bf16", "optimizer", "scheduler", "gradient_clipping", "steps_per_print", "zero_optimization"}
 
@@ -105,10 +107,51 @@ KEYS: dict[str, str | None] = {
 }
 
 
+def _launched_batch(r: View) -> int:
+    """Two of the batch sizes give the third."""
+    if r.given("train_batch_size") and r.arg("train_batch_size") != "auto":
+        return int(r.arg("train_batch_size"))
+    return int(r.per_device_train_batch_size * r.gradient_accumulation_steps * r.world_size)
+
+
+def _launched_accumulation(r: View) -> int:
+    if r.given("gradient_accumulation_steps"):
+        return int(_number("gradient_accumulation_steps")(r))
+    if r.given("train_batch_size") and r.given("train_micro_batch_size_per_gpu"):
+        at_once = r.per_device_train_batch_size * r.world_size
+        return int(r.arg("train_batch_size") // at_once)
+    return 1
+
+
+def _read_command(document: Document, started: Started, context: Context) -> list[Run] | None:
+    """`deepspeed train.py --deepspeed --deepspeed_config ds.json`: what the file settles, whatever the script is."""
+    words = [word for word in started.words if word.known_prefix.partition("=")[0] == FLAG]
+    if not words:
+        return None
+    name = words[-1].after(len(FLAG) + 1) if words[-1].known_prefix.startswith(f"{FLAG}=") else None
+    name = name or next(iter(started.words[started.words.index(words[-1]) + 1 :]), None)
+    if name is None or name.text is None:
+        return None
+    directories = context.files.directories(document.source, started.command.directory)
+    try:
+        config = context.files.document(context.files.find(name.text, directories))
+    except Unknown:
+        return None
+    if not is_config(config):
+        return None
+    return [from_command(LAUNCHED, document, started, context, read_config(config), Schema(), flag="")]
+
+
 def _read_tree(document: Document, context: Context) -> list[Run] | None:
     if document.format != "json" or not is_config(document):
         return None
     return [from_tree(DIALECT, document, context, read_config(document), Schema())]
 
 
-DIALECT = Dialect("deepspeed", "DeepSpeed", FACTS, KEYS, read_tree=_read_tree)
+DIALECT = Dialect("deepspeed", "DeepSpeed", FACTS, KEYS, _read_command, _read_tree)
+LAUNCHED = Dialect(
+    "deepspeed",
+    "DeepSpeed",
+    {**FACTS, "effective_batch_size": _launched_batch, "gradient_accumulation_steps": _launched_accumulation},
+    KEYS,
+)

@@ -192,8 +192,12 @@ def arguments(
     closed: bool,
     certain: bool = True,
     open_: str | None = None,
+    free: tuple[str, ...] = (),
 ) -> Arguments:
-    """The leaves as arguments. `closed`: a key that the schema lacks is rejected; `certain`: with an error, not silently."""
+    """The leaves as arguments. `closed`: a key that the schema lacks is rejected; `certain`: with an error, not silently.
+
+    `free` are the beginnings of names whose section depends on what is plugged in, so that any key may be right.
+    """
     result = Arguments(open=open_)
     for name, leaf in found.items():
         argument = Argument(name, leaf.value, leaf.origin, leaf.key, leaf.at, leaf.unknown)
@@ -201,12 +205,7 @@ def arguments(
         if name in schema:
             if convert is not None and leaf.unknown is None and not isinstance(leaf.value, dict):
                 argument, issue = _converted(argument, schema, convert)
-        elif (
-            not leaf.added
-            and leaf.value is not None
-            and not _under_unknown(found, name, schema)
-            and not schema.free(name)
-        ):
+        elif not (leaf.added or leaf.value is None or _may_be(name, found, schema, free)):
             issue = _unknown(name, leaf, schema, closed)
             if issue is not None and not certain:
                 issue = replace(issue, certain=False)
@@ -227,9 +226,10 @@ def _converted(argument: Argument, schema: Schema, convert: Convert) -> tuple[Ar
         return replace(argument, value=None, unknown=rejected.message), issue
 
 
-def _under_unknown(found: Leaves, name: str, schema: Schema) -> bool:
-    """Is a section above this key unknown already? Then that was said."""
-    return any(above in found and above not in schema for above in above_of(name))
+def _may_be(name: str, found: Leaves, schema: Schema, free: tuple[str, ...]) -> bool:
+    """May any key stand here? So it is, too, where a section above is unknown: then that was said."""
+    unknown_above = any(above in found and above not in schema for above in above_of(name))
+    return unknown_above or name.startswith(free) or schema.free(name)
 
 
 def _unknown(name: str, leaf: Leaf, schema: Schema, closed: bool) -> ArgumentIssue | None:
@@ -244,9 +244,11 @@ def _unknown(name: str, leaf: Leaf, schema: Schema, closed: bool) -> ArgumentIss
     issue = unknown_argument(last, leaf.key, siblings, closed)
     if issue is None:
         return None
-    exact = leaf.key.text.strip("\"'") == last
     message = issue.message.replace(f"unknown argument {last}", f"unknown argument {name}", 1)
-    return replace(issue, name=name, message=message, replacement=issue.replacement if exact else None)
+    # a file has the last part of the name as its key, an override the whole of it
+    written = {last: "", name: prefix}.get(leaf.key.text)
+    meant = None if written is None or issue.replacement is None else written + issue.replacement
+    return replace(issue, name=name, message=message, replacement=meant)
 
 
 def above_of(name: str) -> Iterator[str]:

@@ -10,13 +10,14 @@ import math
 import re
 from typing import Any
 
-from trainlint.dialects import argv, deepspeed, tree
+from trainlint.dialects import accelerate, argv, deepspeed, tree
+from trainlint.dialects import fsdp as fsdp_file
 from trainlint.dialects.base import Context, Dialect, arg, from_command, from_tree, linked, names
 from trainlint.dialects.convert import from_loaded
 from trainlint.dialects.launchers import Started
 from trainlint.dialects.tables import Schema
 from trainlint.document import Document
-from trainlint.facts import Derivation, Run, Unknown, View
+from trainlint.facts import Arguments, Derivation, Run, Unknown, View
 
 SCHEMA = Schema("transformers:seq2seq", overrides={"optim": "adamw_torch"})
 MARKS = frozenset(
@@ -34,14 +35,18 @@ OWN_MARKS = frozenset(
 
 def has_deepspeed(r: View) -> bool:
     """Is DeepSpeed in force? Raises `Unknown` where its file is named but not here."""
+    if "deepspeed" in r.run.linked:
+        return True
+    if "deepspeed_unread" in r.run.context:
+        raise Unknown(r.run.context["deepspeed_unread"], "deepspeed")
+    if "deepspeed" not in r.run.context["schema"]:
+        return False  # a script of another loop, which accelerate alone can put under DeepSpeed
     config = r.arg("deepspeed") if r.run.arguments.open is None or "deepspeed" in r.run.arguments.given else None
     if config in (None, "", False):
         if r.run.arguments.open is not None:
             raise Unknown(r.run.arguments.open, "deepspeed")
         return False
-    if "deepspeed" not in r.run.linked:
-        raise Unknown(f"the DeepSpeed file {config} is not on this machine", "deepspeed")
-    return True
+    raise Unknown(f"the DeepSpeed file {config} is not on this machine", "deepspeed")
 
 
 def max_grad_norm(r: View, trainer: Derivation = arg("max_grad_norm")) -> float:  # noqa: B008 (a constant)
@@ -85,15 +90,37 @@ def offload(r: View) -> str:
 
 
 def mixed_precision(r: View) -> str:
-    """`bf16`, `fp16` or `no`."""
-    deepspeed_used = has_deepspeed(r) if r.given("deepspeed") else False
+    """`bf16`, `fp16` or `no`: the Trainer's own flags come first, then what `accelerate launch` was told."""
+    deepspeed_used = has_deepspeed(r) if "deepspeed" in r.run.linked or r.given("deepspeed") else False
     for name in ("bf16", "fp16"):
         enabled = linked(r, "deepspeed", f"{name}.enabled", "auto") if deepspeed_used else "auto"
         if enabled is True:
             return name
         if enabled == "auto" and r.arg(name):
             return name
-    return "no"
+    settings = _launch_settings(r.run)
+    return accelerate.mixed_precision(settings) if settings is not None else "no"
+
+
+def deepspeed_config(r: View) -> Any:
+    """The run's own argument, else the name of what switches DeepSpeed on."""
+    if r.given("deepspeed") and r.arg("deepspeed"):
+        return r.arg("deepspeed")
+    return "accelerate" if has_deepspeed(r) else None
+
+
+def fsdp(r: View) -> Any:
+    """The Trainer's own options, else what `accelerate launch` was told."""
+    own = r.arg("fsdp") or None
+    settings = _launch_settings(r.run)
+    if own is None and settings is not None and accelerate.uses(settings, "fsdp"):
+        return "accelerate"
+    return own
+
+
+def _launch_settings(run: Run) -> Arguments | None:
+    started: Started | None = run.context.get("started")
+    return started.settings if started is not None else None
 
 
 def warmup_ratio(r: View) -> float:
@@ -170,10 +197,10 @@ FACTS: dict[str, Derivation] = {
     "eval_steps": eval_steps,
     "save_strategy": arg("save_strategy"),
     "save_steps": save_steps,
-    "deepspeed": arg("deepspeed"),
+    "deepspeed": deepspeed_config,
     "zero_stage": zero_stage,
     "offload": offload,
-    "fsdp": lambda r: r.arg("fsdp") or None,
+    "fsdp": fsdp,
     "gradient_checkpointing": lambda r: bool(arg("gradient_checkpointing", "activation_checkpointing")(r)),
     "seed": arg("seed"),
     "output_dir": arg("output_dir"),
@@ -298,7 +325,7 @@ def command_run(
     """A Trainer run from a command line, with the DeepSpeed file that it names."""
     arguments = argv.read(document.source, started.words, schema, closed=closed)
     run = from_command(dialect, document, started, context, arguments, schema)
-    _link_deepspeed(run)
+    link_files(run)
     return run
 
 
@@ -315,22 +342,43 @@ def tree_run(
     """A Trainer run from the top-level keys of a data file, with the DeepSpeed file that it names."""
     arguments = tree.read(document, schema, loader, convert, closed=closed)
     run = from_tree(dialect, document, context, arguments, schema, loader=loader)
-    _link_deepspeed(run)
+    link_files(run)
     return run
 
 
-def _link_deepspeed(run: Run) -> None:
-    argument = run.arguments.given.get("deepspeed")
-    if argument is None or argument.unknown is not None or not isinstance(argument.value, str):
+def link_files(run: Run) -> None:
+    """Read the DeepSpeed and FSDP files that a run names, else what its launch puts in force."""
+    for role, module in (("deepspeed", deepspeed), ("fsdp_config", fsdp_file)):
+        document = _named(run, role)
+        if document is not None:
+            run.linked = {**run.linked, role: module.read_config(document)}
+    started: Started | None = run.context.get("started")
+    if started is None or started.settings is None:
         return
+    settings = started.settings
+    run.linked = {**run.linked, "accelerate": settings}
+    if "deepspeed" in run.arguments.given:
+        return
+    files, document = run.context["files"], run.context["document"]
+    try:
+        found = accelerate.deepspeed(settings, document, started, files)
+    except Unknown as missing:
+        run.context = {**run.context, "deepspeed_unread": missing.reason}
+        return
+    if found is not None:
+        run.linked = {**run.linked, "deepspeed": found}
+
+
+def _named(run: Run, role: str) -> Document | None:
+    argument = run.arguments.given.get(role)
+    if argument is None or argument.unknown is not None or not isinstance(argument.value, str):
+        return None
     files = run.context["files"]
     try:
-        path = files.find(argument.value, run.context["directories"])
-        document = files.document(path)
+        document: Document = files.document(files.find(argument.value, run.context["directories"]))
     except Unknown:
-        return
-    if document.root is not None:
-        run.linked = {**run.linked, "deepspeed": deepspeed.read_config(document)}
+        return None
+    return document if document.root is not None else None
 
 
 def trainer_marks(document: Document) -> int:

@@ -10,12 +10,27 @@ from pathlib import PurePosixPath
 from trainlint.dialects.argv import NEGATIVE_NUMBER
 from trainlint.dialects.tables import table
 from trainlint.document import Command, Document, Origin, Part, Word
-from trainlint.facts import Fact
+from trainlint.facts import Arguments, Fact
 from trainlint.text import Location, SourceText
 
 WRAPPERS = frozenset(
     {"nohup", "time", "exec", "command", "env", "sudo", "uv", "poetry", "stdbuf", "nice", "numactl", "xvfb-run"}
 )
+WITH_VALUE = frozenset(
+    {
+        "--extra",
+        "--group",
+        "--only-group",
+        "--with",
+        "--python",
+        "-p",
+        "--project",
+        "--directory",
+        "--package",
+        "--env-file",
+    }
+)
+"""Options of `uv run` that take a value."""
 PYTHON = re.compile(r"python(\d+(\.\d+)?)?$")
 
 
@@ -33,6 +48,8 @@ class Started:
     processes: Fact
     visible_devices: Fact
     command: Command
+    settings: Arguments | None = None
+    """What `accelerate launch` is told by its options and its configuration file; None for other launchers."""
 
     @property
     def name(self) -> str:
@@ -49,6 +66,9 @@ def start(document: Document, command: Command) -> Started | None:
         name = _base(words[0])
         if name in WRAPPERS:
             words = _skip_wrapper(words, environment)
+        elif name == "ray" and any(word.text == "--" for word in words):
+            # `ray job submit … -- command`
+            words = words[next(i for i, word in enumerate(words) if word.text == "--") + 1 :]
         elif name in ("srun", "sbatch"):
             nodes, words = _srun(document, words)
         else:
@@ -83,6 +103,8 @@ def _skip_wrapper(words: list[Word], environment: dict[str, Word]) -> list[Word]
         key, equals, _ = rest[0].known_prefix.partition("=")
         if name == "env" and equals and key.isidentifier():
             environment[key] = rest[0].after(len(key) + 1)
+        elif name in ("uv", "poetry") and text in WITH_VALUE:
+            rest = rest[1:]
         elif not (text.startswith("-") or (name == "nice" and text.isdigit())):
             break
         rest = rest[1:]
@@ -95,7 +117,7 @@ Opened = tuple[str, Word, list[Word], Fact]
 Opener = Callable[[SourceText, list[Word], Fact, dict[str, Word]], Opened | None]
 
 
-class _Options:
+class Options:
     """A launcher's own options, read from the front of its words up to the program."""
 
     def __init__(self, package: str, words: Sequence[Word]) -> None:
@@ -137,7 +159,7 @@ class _Options:
         for name in names:
             word = self.given.get(name)
             if word is not None:
-                return _count(label, word)
+                return counted(label, word)
         if self.open is not None:
             return _unknown(label, self.open)
         if default is None:
@@ -145,7 +167,7 @@ class _Options:
         return Fact(label, default, "default", Origin("framework-default", f"the launcher's default, {default}"))
 
 
-def _count(label: str, word: Word) -> Fact:
+def counted(label: str, word: Word) -> Fact:
     text = word.text
     if text is None:
         return _unknown(label, word.unknown or "", word.origin)
@@ -161,7 +183,7 @@ def _unknown(label: str, reason: str, origin: Origin | None = None) -> Fact:
     return Fact(label, None, "unknown", origin or Origin("computed", reason), reason, "world_size")
 
 
-def _times(one: Fact, other: Fact) -> Fact:
+def product(one: Fact, other: Fact) -> Fact:
     for fact in (one, other):
         if not fact.known:
             return fact
@@ -194,17 +216,20 @@ def _alone(visible: Fact) -> Fact:
 
 
 def _torchrun(source: SourceText, words: list[Word], visible: Fact, environment: dict[str, Word]) -> Opened | None:
-    options = _Options("torchrun", words[1:])
-    per_node = options.number("--nproc-per-node", default=1)
-    nodes = options.number("--nnodes", default=1)
+    options = Options("torchrun", words[1:])
     program, rest = _program(options, "-m" in options or "--module" in options)
-    return None if program is None else ("torchrun", program, rest, _times(per_node, nodes))
+    return None if program is None else ("torchrun", program, rest, torchrun_processes(options))
+
+
+def torchrun_processes(options: Options) -> Fact:
+    """What torchrun's options make of the number of processes; `tune run` takes the same ones."""
+    return product(options.number("--nproc-per-node", default=1), options.number("--nnodes", default=1))
 
 
 def _accelerate(source: SourceText, words: list[Word], visible: Fact, environment: dict[str, Word]) -> Opened | None:
     if len(words) < 2 or words[1].text != "launch":
         return None
-    options = _Options("accelerate", words[2:])
+    options = Options("accelerate", words[2:])
     absent = "accelerate takes it from its config file, or uses every GPU"
     processes = options.number("--num-processes", "-n", absent=absent)
     program, rest = _program(options, "-m" in options or "--module" in options)
@@ -212,7 +237,7 @@ def _accelerate(source: SourceText, words: list[Word], visible: Fact, environmen
 
 
 def _deepspeed(source: SourceText, words: list[Word], visible: Fact, environment: dict[str, Word]) -> Opened | None:
-    options = _Options("deepspeed_launcher", words[1:])
+    options = Options("deepspeed_launcher", words[1:])
     include = options.given.get("--include") or options.given.get("-i")
     if include is not None and include.text is not None:
         slots = [slot for host in include.text.split("@") for slot in host.partition(":")[2].split(",") if slot]
@@ -232,7 +257,7 @@ def _deepspeed(source: SourceText, words: list[Word], visible: Fact, environment
         if "--hostfile" in options and "--num-nodes" not in options:
             nodes = _unknown("nodes", "the hostfile decides the number of nodes", options.given["--hostfile"].origin)
     program, rest = _program(options, "--module" in options)
-    return None if program is None else ("deepspeed", program, rest, _times(per_node, nodes))
+    return None if program is None else ("deepspeed", program, rest, product(per_node, nodes))
 
 
 def _python(source: SourceText, words: list[Word], visible: Fact, environment: dict[str, Word]) -> Opened | None:
@@ -261,7 +286,7 @@ def _accelerate_module(
     return _accelerate(source, [words[0], launch, *words[1:]], visible, environment)
 
 
-def _program(options: _Options, module: bool) -> tuple[Word | None, list[Word]]:
+def _program(options: Options, module: bool) -> tuple[Word | None, list[Word]]:
     """The script after the launcher's options; `-m module` when the launcher read the module as its value."""
     for name in ("-m", "--module"):
         word = options.given.get(name)
@@ -291,7 +316,7 @@ def _srun(document: Document, words: list[Word]) -> tuple[Fact | None, list[Word
     def count(*names: str) -> Fact | None:
         for name in names:
             if name in own:
-                return _count(name, own[name])
+                return counted(name, own[name])
             value, at = header.get(name, ("", None))
             if value.isdigit():
                 return Fact(name, int(value), "known", Origin("literal", f"#SBATCH {name} {value}", at))
@@ -301,7 +326,7 @@ def _srun(document: Document, words: list[Word]) -> tuple[Fact | None, list[Word
     if tasks is None:
         per_node, nodes = count("ntasks-per-node"), count("nodes", "N")
         if per_node is not None and nodes is not None:
-            tasks = _times(per_node, nodes)
+            tasks = product(per_node, nodes)
     return tasks or _unknown("world_size", "srun decides the number of tasks"), rest
 
 

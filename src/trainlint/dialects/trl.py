@@ -21,13 +21,18 @@ OWN_KEYS = {"use_peft", "lora_target_modules", "attn_implementation", "dataset_n
 MARKS = {"grpo": {"num_generations", "max_completion_length"}, "dpo": {"loss_type", "beta", "max_prompt_length"}}
 
 
-def schema(stage: str) -> Schema:
-    """The arguments of one TRL command: its config class first, then the model's, the script's and those of its kin."""
+def schema(stage: str, *more: str) -> Schema:
+    """The arguments of one TRL command: its config class first, then the model's, the script's and those of its kin.
+
+    `more` are sections of a project that adds its own.
+    """
     sections = table("trl")["sections"]
     chosen = CONFIGS.get(stage, "SFTConfig")
     order = [chosen, "ModelConfig", "ScriptArguments", *(name for name in sections if name != chosen)]
     return Schema(
-        *(f"trl:{name}" for name in dict.fromkeys(order) if name in sections), overrides={"optim": "adamw_torch"}
+        *(f"trl:{name}" for name in dict.fromkeys(order) if name in sections),
+        *more,
+        overrides={"optim": "adamw_torch"},
     )
 
 

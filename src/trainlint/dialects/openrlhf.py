@@ -1,0 +1,209 @@
+"""OpenRLHF: `-m openrlhf.cli.train_*`. Up to 0.9 the flags are plain (`--learning_rate`), from 0.10 on dotted (`--adam.lr`)."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+from trainlint.dialects import argv, scale
+from trainlint.dialects.base import Context, Dialect, arg, from_command, names
+from trainlint.dialects.launchers import Started
+from trainlint.dialects.tables import Schema
+from trainlint.document import Document
+from trainlint.facts import Arguments, Derivation, Run, Unknown, View
+
+MODULE = re.compile(r"(?:openrlhf\.cli\.)?(train_(?:sft|dpo|rm|kto|prm|kd|ppo_ray))(?:\.py)?")
+STAGES = {
+    "train_sft": "sft",
+    "train_dpo": "dpo",
+    "train_rm": "rm",
+    "train_kto": "kto",
+    "train_prm": "rm",
+    "train_kd": "kd",
+}
+ESTIMATORS = {"gae": "ppo", "group_norm": "grpo", "dr_grpo": "grpo"}
+MARKS = frozenset(
+    {
+        "micro_train_batch_size",
+        "train.micro_batch_size",
+        "train_batch_size",
+        "train.batch_size",
+        "pretrain",
+        "zero_stage",
+    }
+)
+NAMES: dict[str, tuple[str, ...]] = {
+    "learning_rate": ("adam.lr", "actor.adam.lr", "learning_rate", "actor_learning_rate"),
+    "per_device_train_batch_size": ("train.micro_batch_size", "micro_train_batch_size"),
+    "effective_batch_size": ("train.batch_size", "train_batch_size"),
+    "num_train_epochs": ("train.max_epochs", "max_epochs"),
+    "sequence_length": ("data.max_len", "max_len"),
+    "lr_scheduler_type": ("lr_scheduler", "actor.lr_scheduler"),
+    "warmup_ratio": ("lr_warmup_ratio", "actor.lr_warmup_ratio"),
+    "weight_decay": ("adam.weight_decay", "actor.adam.weight_decay", "l2"),
+    "max_grad_norm": ("max_norm", "actor.max_norm"),
+    "zero_stage": ("ds.zero_stage", "zero_stage"),
+    "lora_rank": ("ds.lora.rank", "lora_rank"),
+    "lora_alpha": ("ds.lora.alpha", "lora_alpha"),
+    "lora_dropout": ("ds.lora.dropout", "lora_dropout"),
+    "target_modules": ("ds.lora.target_modules", "target_modules"),
+    "save_steps": ("ckpt.save_steps", "save_steps"),
+    "eval_steps": ("eval.steps", "eval_steps"),
+    "seed": ("train.seed", "seed"),
+    "output_dir": ("ckpt.output_dir", "save_path"),
+    "model_name_or_path": ("model.model_name_or_path", "actor.model_name_or_path", "pretrain"),
+    "datasets": ("data.dataset", "data.prompt_dataset", "dataset", "prompt_data"),
+    "max_samples": ("data.max_samples", "max_samples"),
+    "packing": ("ds.packing_samples", "packing_samples"),
+    "gradient_checkpointing": (
+        "model.gradient_checkpointing_enable", "actor.gradient_checkpointing_enable", "gradient_checkpointing",
+    ),
+    "load_in_4bit": ("ds.load_in_4bit", "load_in_4bit"),
+    "optim": ("optim", "actor.optim"),
+    "adam_offload": ("ds.adam_offload", "adam_offload"),
+    "param_dtype": ("ds.param_dtype",),
+    "bf16": ("bf16",),
+    "advantage_estimator": ("algo.advantage.estimator", "advantage_estimator"),
+    "actor_nodes": ("actor.num_nodes", "actor_num_nodes"),
+    "actor_gpus": ("actor.num_gpus_per_node", "actor_num_gpus_per_node"),
+    "tensor_parallel_size": ("ds.tensor_parallel_size", "ds_tensor_parallel_size"),
+    "ring_attn_size": ("ds.ring_attn_size", "ring_attn_size"),
+}  # fmt: skip
+"""What the two generations of flags call a fact, the newer first."""
+
+
+@cache
+def schema(command: str) -> Schema:
+    return Schema(f"openrlhf:{command}")
+
+
+def _is_new(arguments: Arguments) -> bool:
+    return any("." in name for name in arguments.given)
+
+
+def _name(run: Run, fact: str) -> str | None:
+    """The argument's name in the generation of flags that the command speaks."""
+    table: Schema = run.context["schema"]
+    new = run.context["new"]
+    known = [name for name in NAMES[fact] if name in table]
+    given = [name for name in known if name in run.arguments.given]
+    fitting = [name for name in known if ("." in name) == new]
+    return next(iter([*given, *fitting, *known]), None)
+
+
+def _arg(fact: str, absent: Any = None) -> Derivation:
+    def derive(r: View) -> Any:
+        name = _name(r.run, fact)
+        return absent if name is None else r.arg(name)
+
+    return derive
+
+
+def _stage(r: View) -> str:
+    command = r.run.context["command"]
+    if command == "train_ppo_ray":
+        estimator = str(_arg("advantage_estimator", "gae")(r))
+        return ESTIMATORS.get(estimator, estimator)
+    for name in ("pretrain_mode", "model.pretrain_mode_enable"):
+        if r.given(name) and r.arg(name):
+            return "pt"
+    return STAGES[command]
+
+
+def _method(r: View) -> str:
+    if not _arg("lora_rank", 0)(r):
+        return "full"
+    return "qlora" if _arg("load_in_4bit")(r) else "lora"
+
+
+def _adapter(fact: str) -> Derivation:
+    return lambda r: _arg(fact)(r) if r.method != "full" else None
+
+
+def _world_size(r: View) -> int:
+    """Of the actor, where Ray places the models; else what the launcher starts."""
+    if r.run.context["command"] == "train_ppo_ray":
+        return int(_arg("actor_nodes", 1)(r) * _arg("actor_gpus", 8)(r))
+    return int(r.use("launcher.world_size", r.run.context["started"].processes))
+
+
+def _replicas(r: View) -> int:
+    shared = int(_arg("tensor_parallel_size", 1)(r) or 1) * int(_arg("ring_attn_size", 1)(r) or 1)
+    return scale.count(r.world_size, shared)
+
+
+def _precision(r: View) -> str:
+    if r.run.context["new"]:
+        return str(_arg("param_dtype", "bf16")(r))
+    return "bf16" if _arg("bf16")(r) else "no"
+
+
+def _interval(fact: str) -> Derivation:
+    """-1 is never on the way."""
+
+    def derive(r: View) -> Any:
+        steps = _arg(fact)(r)
+        return int(steps) if steps and steps > 0 else None
+
+    return derive
+
+
+def _datasets(r: View) -> list[str]:
+    found = names(_arg("datasets")(r))
+    if not found:
+        raise Unknown("no dataset is named", "datasets")
+    return found
+
+
+def _warmup_steps(r: View) -> int:
+    ratio = r.warmup_ratio
+    return int(-(-ratio * r.total_steps // 1)) if ratio else 0
+
+
+FACTS: dict[str, Derivation] = {
+    **scale.FACTS,
+    "stage": _stage,
+    "method": _method,
+    "world_size": _world_size,
+    "data_parallel_size": _replicas,
+    **{fact: _arg(fact) for fact in ("learning_rate", "per_device_train_batch_size", "effective_batch_size", "num_train_epochs",
+       "sequence_length", "lr_scheduler_type", "weight_decay", "max_grad_norm", "zero_stage", "seed", "output_dir",
+       "model_name_or_path", "max_samples", "packing", "gradient_checkpointing")},
+    "warmup_ratio": lambda r: float(_arg("warmup_ratio")(r) or 0.0),
+    "warmup_steps": _warmup_steps,
+    "gradient_accumulation_steps": scale.accumulated,
+    "optim": lambda r: str(_arg("optim", "adam")(r)),
+    "mixed_precision": _precision,
+    "lora_rank": _adapter("lora_rank"),
+    "lora_alpha": _adapter("lora_alpha"),
+    "lora_dropout": _adapter("lora_dropout"),
+    "target_modules": lambda r: names(_arg("target_modules")(r)) if r.method != "full" else [],
+    "quantization_bits": lambda r: 4 if _arg("load_in_4bit")(r) else None,
+    "datasets": _datasets,
+    "save_strategy": lambda r: "steps" if r.save_steps else "no",
+    "save_steps": _interval("save_steps"),
+    "eval_strategy": lambda r: "steps" if r.eval_steps else "no",
+    "eval_steps": _interval("eval_steps"),
+    "deepspeed": lambda r: "OpenRLHF's own",
+    "offload": lambda r: "optimizer" if _arg("adam_offload")(r) else "none",
+    "torch_dtype": arg("torch_dtype"),
+}  # fmt: skip
+
+
+def _read_command(document: Document, started: Started, context: Context) -> list[Run] | None:
+    match = MODULE.fullmatch(started.name)
+    if match is None:
+        return None
+    command = match[1]
+    arguments = argv.read(document.source, started.words, schema(command), closed=True)
+    if not started.name.startswith("openrlhf.") and not set(arguments.given) & MARKS:
+        return None
+    run = from_command(
+        DIALECT, document, started, context, arguments, schema(command), command=command, new=_is_new(arguments)
+    )
+    run.spell = lambda fact: f"--{(_name(run, fact) if fact in NAMES else None) or fact}"
+    return [run]
+
+
+DIALECT = Dialect("openrlhf", "OpenRLHF", FACTS, {}, _read_command)

@@ -1,0 +1,128 @@
+"""torchtune's YAML with `_component_` and references, alone and behind `tune run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers_issues import dialect_of, issues
+from helpers_runs import facts
+
+LORA = """\
+output_dir: /tmp/out/lora
+model:
+  _component_: torchtune.models.llama3_1.lora_llama3_1_8b
+  lora_attn_modules: ['q_proj', 'v_proj']
+  apply_lora_to_mlp: True
+  lora_rank: 8
+  lora_alpha: 16
+tokenizer:
+  _component_: torchtune.models.llama3.llama3_tokenizer
+  path: /tmp/Meta-Llama-3.1-8B/original/tokenizer.model
+  max_seq_len: 2048
+checkpointer:
+  _component_: torchtune.training.FullModelHFCheckpointer
+  checkpoint_dir: /tmp/Meta-Llama-3.1-8B/
+  output_dir: ${output_dir}
+dataset:
+  _component_: torchtune.datasets.alpaca_cleaned_dataset
+  packed: True
+seed: null
+batch_size: 2
+optimizer:
+  _component_: torch.optim.AdamW
+  lr: 3e-4
+lr_scheduler:
+  _component_: torchtune.training.lr_schedulers.get_cosine_schedule_with_warmup
+  num_warmup_steps: 100
+loss:
+  _component_: torchtune.modules.loss.LinearCrossEntropyLoss
+epochs: 1
+max_steps_per_epoch: 500
+gradient_accumulation_steps: 8
+clip_grad_norm: null
+dtype: bf16
+enable_activation_checkpointing: True
+log_dir: ${output_dir}/logs
+"""
+
+
+def test_a_file() -> None:
+    run = facts(LORA, "lora.yaml", world_size=2)
+    expected = {
+        "stage": "sft", "method": "lora", "learning_rate": 3e-4, "lora_rank": 8, "lora_alpha": 16, "lora_dropout": 0.0,
+        "target_modules": ["q_proj", "v_proj", "mlp"], "effective_batch_size": 32, "tokens_per_step": 32 * 2048,
+        "lr_scheduler_type": "cosine", "warmup_steps": 100, "max_steps": 500, "weight_decay": 0.01, "max_grad_norm": 0.0,
+        "optim": "AdamW", "mixed_precision": "bf16", "torch_dtype": "bfloat16", "packing": True, "eval_strategy": "no",
+        "save_strategy": "epoch", "output_dir": "/tmp/out/lora", "seed": None, "gradient_checkpointing": True,
+        "model_parameters": 8_000_000_000,
+    }  # fmt: skip
+    assert {name: run[name] for name in expected} == expected
+    assert run.launch.first.spell("learning_rate") == "optimizer.lr"
+    assert run.launch.first.given("learning_rate")
+    assert run.launch.first.argument("log_dir").value == "/tmp/out/lora/logs"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("lora_llama3_1_8b", "qlora_llama3_1_8b"), {"method": "qlora", "quantization_bits": 4}),
+        (("lora_llama3_1_8b", "llama3_1_8b\n  x: 1"), {"method": "lora"}),
+        (("alpaca_cleaned_dataset", "text_completion_dataset"), {"stage": "pt"}),
+        (("torchtune.modules.loss.LinearCrossEntropyLoss", "torchtune.rlhf.loss.DPOLoss"), {"stage": "dpo"}),
+        (("max_steps_per_epoch: 500", "max_steps_per_epoch: null"), {"max_steps": None}),
+        (("clip_grad_norm: null", "clip_grad_norm: 1.0"), {"max_grad_norm": 1.0}),
+        (("dtype: bf16", "dtype: fp32"), {"mixed_precision": "no", "torch_dtype": "float32"}),
+    ],
+)
+def test_settings(change: tuple[str, str], expected: dict[str, Any]) -> None:
+    run = facts(LORA.replace(*change), "lora.yaml")
+    assert {name: run[name] for name in expected} == expected
+
+
+def test_a_sequence_that_is_not_cut_has_no_length() -> None:
+    run = facts(LORA.replace("max_seq_len: 2048", "max_seq_len: null"), "lora.yaml")
+    assert "not cut" in run.unknown("sequence_length")
+
+
+def test_the_launch_puts_its_overrides_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text(LORA)
+    overrides = "optimizer.lr=1e-5 output_dir=/data model.lora_rank=64"
+    script = f"tune run --nproc_per_node 4 lora_finetune_distributed --config my.yaml {overrides}"
+    run = facts(script, folder=tmp_path)
+    assert (run["world_size"], run["learning_rate"], run["lora_rank"]) == (4, 1e-5, 64)
+    assert run.launch.first.argument("log_dir").value == "/data/logs"
+    assert run.launch.fact("learning_rate").location.source.path == "run.sh"  # type: ignore[union-attr]
+    assert run.launch.fact("lora_alpha").location.source.path.endswith("my.yaml")  # type: ignore[union-attr]
+
+
+def test_a_shipped_file_that_is_not_here_leaves_the_rest_unknown() -> None:
+    run = facts("tune run lora_finetune_single_device --config llama3/8B_lora_single_device batch_size=4")
+    assert run["per_device_train_batch_size"] == 4
+    assert "not on this machine" in run.unknown("learning_rate")
+    assert "not on this machine" in run.unknown("max_grad_norm")
+
+
+def test_a_misspelt_key_of_the_recipe() -> None:
+    assert issues(LORA.replace("clip_grad_norm: null", "clip_grad_nrom: 1.0"), "x.yaml") == [
+        ("unknown", "clip_grad_nrom", 32, 1, False)
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "model:\n  _component_: torchtune.models.llama2.llama2_7b\ncheckpointer:\n  _component_: x\nmax_new_tokens: 3\n",
+        "model:\n  _component_: my.model\noptimizer:\n  lr: 1e-4\nepochs: 3\n",
+    ],
+)
+def test_what_trains_nothing(text: str) -> None:
+    assert dialect_of(text, "x.yaml") == []
+
+
+def test_commands_that_train_nothing() -> None:
+    assert (
+        dialect_of("tune download meta-llama/Llama-3.1-8B\ntune run generate --config generation.yaml prompt=hi") == []
+    )

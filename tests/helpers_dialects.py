@@ -1,0 +1,38 @@
+"""Checking a dialect in a test: what a text states, what its parser would say against it, and what it is taken for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from helpers_runs import facts, launches
+
+
+def assert_states(text: str, expected: dict[str, Any], name: str = "run.sh", **more: Any) -> Any:
+    """The only launch of a text states these facts; the known facts are handed back for more."""
+    run = facts(text, name, **more)
+    assert {fact: run[fact] for fact in expected} == expected
+    return run
+
+
+def issues(text: str, name: str = "run.sh", **more: Any) -> list[tuple[str, str, int, int]]:
+    """Kind, the text pointed at, line and column of everything that the framework's parser would not take."""
+    found = [
+        issue
+        for launch in launches(text, name, **more)
+        for arguments in (launch.first.arguments, *launch.first.linked.values())
+        for issue in arguments.issues
+    ]
+    return [(issue.kind, issue.at.text, issue.at.start.line, issue.at.start.column) for issue in found]
+
+
+def dialects_of(text: str, name: str = "run.sh", **more: Any) -> list[str]:
+    """What every launch of a text is taken for."""
+    return [launch.first.dialect for launch in launches(text, name, **more)]
+
+
+def write(folder: Path, **files: str) -> Path:
+    """Files beside a script; `__` in a keyword stands for the dot of the name."""
+    for name, text in files.items():
+        (folder / name.replace("__", ".")).write_text(text, "utf-8")
+    return folder
