@@ -14,11 +14,12 @@ from trainlint.cli import cli
 
 ROOT = Path(__file__).parents[1]
 CONSOLE = re.compile(r"^```console\n\$ (.+?)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-SHOWN = [match.groups() for match in CONSOLE.finditer((ROOT / "README.md").read_text("utf-8"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SHOWN = [match.groups() for page in PAGES for match in CONSOLE.finditer(page.read_text("utf-8"))]
 
 
 @pytest.mark.parametrize(("command", "shown"), SHOWN)
-def test_the_readme_shows_real_output(command: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_pages_show_real_output(command: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "100")
@@ -32,12 +33,12 @@ def test_the_readme_shows_real_output(command: str, shown: str, monkeypatch: pyt
         at = found + len(block)
 
 
-def test_the_readme_has_something_to_show() -> None:
-    assert len(SHOWN) >= 2
+def test_the_pages_have_something_to_show() -> None:
+    assert len(SHOWN) >= 12
 
 
 def test_links_and_files_exist() -> None:
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+    for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 

@@ -123,5 +123,5 @@ def test_a_command_of_no_framework(data: st.DataObject) -> None:
     """With a name that is the Trainer's own it would be the Trainer's."""
     own = hf_trainer.MARKS | {"output_dir", "config_file"}
     keys = data.draw(st.lists(st.sampled_from(sorted(set(generic.FACT_OF) - own)), max_size=6))
-    command = "python train.py --lr 1 --lora_r 8 --max_seq_length 9 --seed 1"
+    command = "python fit.py --lr 1 --lora_r 8 --max_seq_length 9 --seed 1"
     judge(" ".join([command, *(f"--{key} '{data.draw(WORDS)}'" for key in keys)]), "run.sh", "generic")

@@ -17,7 +17,7 @@ from trainlint.text import Edit, Location
 
 Profile = Literal["default", "strict"]
 MAX_RELATED = 8
-PLAIN = re.compile(r"(?!-[^\d.])[\w.+/-]{1,100}", re.ASCII)
+PLAIN = re.compile(r"(?!-(?![\d.]))[\w.+/-]{1,100}", re.ASCII)
 """What a fix may put into a file: a number or a word, which says the same to a shell and in YAML or JSON."""
 
 
