@@ -44,7 +44,7 @@ class Linter:
 
     @cached_property
     def _context(self) -> Context:
-        return Context(Files(self._parse), self.settings.stated)
+        return Context(Files(self._parse), self.settings.stated, self.settings.targets)
 
     def _parse(self, source: SourceText) -> Document:
         return readers.read(source, defines=self.settings.defines)
