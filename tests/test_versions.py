@@ -87,3 +87,24 @@ def test_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "trainlint.toml").write_text('[targets]\ntransformers = "4.44"\n')
     done = trainlint("lint", "--select", "arguments/version", "run.sh", cwd=tmp_path)
     assert (done.returncode, "No problems found" in done.stdout) == (0, True)
+
+
+def test_what_a_framework_runs_on_is_its_own_affair() -> None:
+    text = "stage: sft\nfinetuning_type: lora\nmodel_name_or_path: m\ntemplate: t\ndataset: d\nwarmup_ratio: 0.1\n"
+    source = SourceText("x.yaml", text)
+    assert "arguments/version" not in {finding.rule for finding in Linter().findings(source)}
+    lacking = Linter(Settings(targets={"transformers": "5.23"})).findings(source)
+    assert "arguments/version" in {finding.rule for finding in lacking}
+
+
+def test_a_script_that_is_gone_as_a_whole() -> None:
+    names = [name for name, spec in Schema("open_instruct:ppo").items() if spec.gone]
+    flags = " ".join(f"--{name} 1" for name in names[:9])
+    found, launches = judged(f"python open_instruct/ppo_vllm_thread_ray_gtrl.py {flags}\n")
+    assert (launches[0].first.dialect, found) == ("open-instruct", [])
+
+
+def test_commits_are_found_by_their_place() -> None:
+    spec = Schema("open_instruct:dpo")["gradient_checkpointing"]
+    assert spec.at(spec.versions[0]) is not None
+    assert spec.at(spec.versions[-1]) is None

@@ -81,10 +81,10 @@ class Spec:
         """
         if version is None:
             return self.newest
+        place = self.versions.index  # commits have no order of their own
         for known in self._around(version):
-            key = version_key(known)
             for edition in self.editions:
-                if version_key(edition.first) <= key <= version_key(edition.last):
+                if place(edition.first) <= place(known) <= place(edition.last):
                     return edition
         return None
 
