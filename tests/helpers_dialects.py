@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
+
+from hypothesis import HealthCheck, settings
 
 from helpers_runs import facts, launches
 
@@ -13,6 +16,18 @@ def assert_states(text: str, expected: dict[str, Any], name: str = "run.sh", **m
     run = facts(text, name, **more)
     assert {fact: run[fact] for fact in expected} == expected
     return run
+
+
+def steady(examples: int) -> settings:
+    """Hypothesis with the same examples at every run and no judgement of the machine's speed, so that CI never flickers.
+
+    TRAINLINT_EXAMPLES asks for so many instead, chosen anew.
+    """
+    wanted = os.environ.get("TRAINLINT_EXAMPLES")
+    slow = [HealthCheck.too_slow, HealthCheck.data_too_large]
+    return settings(
+        max_examples=int(wanted or examples), derandomize=not wanted, deadline=None, suppress_health_check=slow
+    )
 
 
 def issues(text: str, name: str = "run.sh", **more: Any) -> list[tuple[str, str, int, int]]:

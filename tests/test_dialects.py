@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from helpers_runs import facts, launches
+from helpers_runs import facts, findings, launches
 
 CLA = "torchrun --nproc_per_node 2 run_clm_{}_with_peft.py {}"
 
@@ -388,3 +388,9 @@ def test_numbers_of_arguments_that_only_the_script_declares() -> None:
     assert run["tokens_per_step"] == 8 * 8 * 128
     assert run.launch.first.spell("sequence_length") == "--block_size"
     assert run["method"] == "full"
+
+
+def test_a_loop_repeats_nothing() -> None:
+    launch = "torchrun run_clm.py --output_dir $n --per_device_train_batch_size 1 --seed 1 --seed 2"
+    found = findings(f"for n in 1 2 3; do\n  {launch}\ndone\n")
+    assert [finding.rule for finding in found].count("arguments/duplicate") == 1

@@ -18,6 +18,7 @@ ADDED = ("extend_select", "ignore", "extend_exclude", "rules", "ignores")
 """Lists that add to those of the parent."""
 TABLES = ("per_file_ignores", "severity", "limits", "targets", "defines")
 """Tables whose entries add to those of the parent, or replace entries of the same name."""
+VERSION = re.compile(r"\d+(\.\d+)*([.+-]?\w+)*")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -38,7 +39,7 @@ def _variable(name: str) -> str:
 
 
 def _version(text: str) -> str:
-    if not re.fullmatch(r"\d+(\.\d+)*([.+-]?\w+)*", text):
+    if not VERSION.fullmatch(text):
         raise ValueError(f"{text!r} is no version such as 4.46.3")
     return text
 

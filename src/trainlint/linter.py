@@ -44,7 +44,7 @@ class Linter:
 
     @cached_property
     def _context(self) -> Context:
-        return Context(Files(self._parse), self.settings.stated)
+        return Context(Files(self._parse), self.settings.stated, self.settings.targets)
 
     def _parse(self, source: SourceText) -> Document:
         return readers.read(source, defines=self.settings.defines)
@@ -129,9 +129,10 @@ class Linter:
         undecided += [verdict for verdict in verdicts if isinstance(verdict, NotEvaluated)]
 
     def _merged(self, findings: list[Finding], launches: list[Launch]) -> list[Finding]:
-        """A check looks at all launches together and repeats nothing; other rules judge each by itself."""
+        """A check looks at all launches together; other rules judge each by itself. Both say the same of a loop's every turn."""
         checked = [f for f in findings if f.rule in self.rules and self.rules[f.rule].check is not None]
-        return [*checked, *_merge([f for f in findings if f not in checked], len(launches))]
+        once = {(f.rule, f.at, f.message): f for f in reversed(checked)}
+        return [*reversed(once.values()), *_merge([f for f in findings if f not in checked], len(launches))]
 
     def _as_set(self, findings: list[Finding]) -> list[Finding]:
         """The findings with the severities that the user gave to rules, and only those that are sure enough."""

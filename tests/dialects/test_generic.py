@@ -77,3 +77,11 @@ def test_a_file() -> None:
 )
 def test_look_alikes(text: str, name: str) -> None:
     assert dialect_of(text, name) == []
+
+
+def test_a_word_where_others_have_a_number() -> None:
+    run = facts(SCRIPT + " --warmup_ratio nan --weight_decay x")
+    assert "no number" in run.unknown("weight_decay")
+    assert not any(
+        "nan" in finding.message for finding in findings(SCRIPT + " --lr_scheduler constant --warmup_ratio nan")
+    )

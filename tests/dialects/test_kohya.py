@@ -79,3 +79,8 @@ def test_a_data_set_is_no_run() -> None:
         == []
     )
     assert dialect_of("python train_network.py --data x") == []
+
+
+def test_a_script_of_diffusers_with_the_same_name() -> None:
+    script = "accelerate launch train_controlnet.py --pretrained_model_name_or_path m --max_train_steps 9 --validation_steps 3"
+    assert "kohya" not in dialect_of(script)

@@ -94,3 +94,7 @@ def test_the_launch(tmp_path: Path) -> None:
 
 def test_a_look_alike() -> None:
     assert dialect_of("tokens:\n  micro_batch_size: 2\nparallelism:\n  dp: 2\n", "x.yaml") == []
+
+
+def test_the_section_of_the_doremi_example() -> None:
+    assert issues(YAML + "doremi:\n  domain_names: a, b\n", "x.yaml") == []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from helpers_issues import dialect_of, issues
-from helpers_runs import facts
+from helpers_runs import facts, launches
 
 YAML = """\
 run_name: OLMo-1B
@@ -81,3 +81,9 @@ def test_the_launch(tmp_path: Path) -> None:
 
 def test_a_look_alike() -> None:
     assert dialect_of("max_duration: 10\noptimizer:\n  learning_rate: 1e-3\n", "x.yaml") == []
+
+
+@pytest.mark.parametrize("betas", ["fast", "[0.9]", "{a: 1}"])
+def test_betas_that_are_no_pair(betas: str) -> None:
+    (launch,) = launches(YAML.replace("betas:\n  - 0.9\n  - 0.95", f"betas: {betas}"), "x.yaml")
+    assert launch.fact("adam_beta2").status == "unknown"

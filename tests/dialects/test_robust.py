@@ -6,12 +6,13 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers_dialects import steady
 from helpers_runs import launches
 from trainlint.derive.vocabulary import FACTS
-from trainlint.dialects import generic, hf_trainer
+from trainlint.dialects import generic, hf_trainer, llama_factory
 from trainlint.dialects.tables import Schema
 from trainlint.linter import lint
 from trainlint.settings import Settings, state
@@ -55,6 +56,7 @@ COMMANDS = {
     "kohya": ("python train_network.py --network_module x --network_dim 8", "kohya:train"),
     "torchtitan": ("torchrun -m torchtitan.train --job.config_file x.toml", "torchtitan:JobConfig"),
 }
+FIXED = steady(25)
 ODD = st.sampled_from([None, True, 0, -1, 10**30, 1.5, "", "auto", "1e-4", "x y", [], [1, "a"], [{"a": None}]])
 WORDS = st.sampled_from(["0", "-1", "1e400", "nan", "", "auto", "true", "x", "a b", "None", "99999999999999999999"])
 
@@ -93,7 +95,7 @@ def judge(text: str, name: str, dialect: str) -> None:
 
 
 @pytest.mark.parametrize("dialect", FILES)
-@settings(max_examples=25, deadline=None)
+@FIXED
 @given(data=st.data())
 def test_files(dialect: str, data: st.DataObject) -> None:
     name, section, marks = FILES[dialect]
@@ -107,7 +109,7 @@ def test_files(dialect: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("dialect", COMMANDS)
-@settings(max_examples=25, deadline=None)
+@FIXED
 @given(data=st.data())
 def test_commands(dialect: str, data: st.DataObject) -> None:
     command, section = COMMANDS[dialect]
@@ -117,11 +119,11 @@ def test_commands(dialect: str, data: st.DataObject) -> None:
     judge(" ".join([command, *flags]), "run.sh", dialect)
 
 
-@settings(max_examples=25, deadline=None)
+@FIXED
 @given(data=st.data())
 def test_a_command_of_no_framework(data: st.DataObject) -> None:
-    """With a name that is the Trainer's own it would be the Trainer's."""
-    own = hf_trainer.MARKS | {"output_dir", "config_file"}
+    """With a name that is another framework's own it would be that framework's."""
+    own = hf_trainer.MARKS | llama_factory.OWN_KEYS | {"output_dir", "config_file"}
     keys = data.draw(st.lists(st.sampled_from(sorted(set(generic.FACT_OF) - own)), max_size=6))
     command = "python fit.py --lr 1 --lora_r 8 --max_seq_length 9 --seed 1"
     judge(" ".join([command, *(f"--{key} '{data.draw(WORDS)}'" for key in keys)]), "run.sh", "generic")

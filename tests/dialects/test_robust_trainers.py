@@ -7,9 +7,10 @@ import shlex
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers_dialects import steady
 from helpers_runs import launches
 from trainlint.derive.vocabulary import FACTS
 from trainlint.dialects.tables import Schema
@@ -65,6 +66,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "chinese-llama-alpaca": ("torchrun run_clm_pt_with_peft.py", "chinese_llama_alpaca_3:pt"),
 }
+FIXED = steady(25)
 ODD = st.sampled_from(
     [None, True, 0, -1, 10**30, 1.5, "", "auto", "1e-4", "x y", [], [1, "a"], [{"a": None}], {"a": 1}]
 )
@@ -83,7 +85,7 @@ def judge(text: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("dialect", FILES)
-@settings(max_examples=25, deadline=None)
+@FIXED
 @given(data=st.data())
 def test_files(dialect: str, data: st.DataObject) -> None:
     name, schema, kept = FILES[dialect]
@@ -93,7 +95,7 @@ def test_files(dialect: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("dialect", COMMANDS)
-@settings(max_examples=25, deadline=None)
+@FIXED
 @given(data=st.data())
 def test_commands(dialect: str, data: st.DataObject) -> None:
     command, section = COMMANDS[dialect]

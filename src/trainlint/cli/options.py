@@ -12,7 +12,7 @@ from typing import Any, get_args
 import click
 
 from trainlint.cli import complete
-from trainlint.config import VARIABLE, keys
+from trainlint.config import VARIABLE, VERSION, keys
 from trainlint.discover import default_choice, discover
 from trainlint.effective import Configuration
 from trainlint.findings import Confidence, Skipped
@@ -45,6 +45,16 @@ def _defines(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
     return found
 
 
+def _targets(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for value in values:
+        package, _, version = value.partition("==")
+        if not package.strip() or not VERSION.fullmatch(version.strip()):
+            raise click.BadParameter(f"{value!r} is not PACKAGE==VERSION")
+        found[package.strip()] = version.strip()
+    return found
+
+
 Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 Options = tuple[Option, ...]
 
@@ -57,6 +67,10 @@ _STATED: Options = (
     click.option(
         "--define", "-D", "defines", multiple=True, callback=_defines, metavar="NAME=VALUE",
         help="A variable of the script's environment. May be repeated.",
+    ),
+    click.option(
+        "--target", "targets", multiple=True, callback=_targets, metavar="PACKAGE==VERSION",
+        help="A version that the run will use, e.g. transformers==4.44. May be repeated.",
     ),
 )  # fmt: skip
 

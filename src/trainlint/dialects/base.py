@@ -16,10 +16,14 @@ from trainlint.text import Location, Span
 
 @dataclass(frozen=True)
 class Context:
-    """What reading a configuration needs besides its text: the files beside it and what the user stated as options."""
+    """What reading a configuration needs besides its text: the files beside it and what the user stated as options.
+
+    `targets` are the versions that the run will use, by package.
+    """
 
     files: Files
     stated: Mapping[str, Fact] = field(default_factory=dict)
+    targets: Mapping[str, str] = field(default_factory=dict)
 
 
 CommandReader = Callable[[Document, Started, Context], "list[Run] | None"]
@@ -57,6 +61,7 @@ def from_command(
     **extra: Any,
 ) -> Run:
     """A run that a command line describes; the launcher says its world size. `flag` stands before a spelled argument."""
+    schema = schema.aimed(context.targets)
     directories = context.files.directories(document.source, started.command.directory)
     facts: dict[str, Derivation] = {
         "world_size": lambda r: r.use("launcher.world_size", started.processes),
@@ -87,6 +92,7 @@ def from_tree(
     dialect: Dialect, document: Document, context: Context, arguments: Arguments, schema: Schema, **extra: Any
 ) -> Run:
     """A run that a data file describes; no launcher is in sight, so the world size is unknown."""
+    schema = schema.aimed(context.targets)
     facts: dict[str, Derivation] = {"world_size": _no_launcher, "visible_devices": _no_launcher, **dialect.facts}
     first = document.root.entries[0].key.span if document.root is not None and document.root.entries else Span(0, 0)
     return Run(

@@ -6,6 +6,7 @@ Nobody can say what such a program does where a setting is absent, so nothing is
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from trainlint.dialects import argv, dotted, hf_trainer
@@ -50,6 +51,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "fp16": ("fp16",),
 }  # fmt: skip
 """What trainers usually call a fact, the clearest name first."""
+TEXTS = frozenset({"lr_scheduler_type", "optim", "output_dir", "model_name_or_path", "datasets", "bf16", "fp16"})
+"""The facts that are no numbers."""
 FACT_OF = {name: fact for fact, known in NAMES.items() for name in known}
 UNMISTAKABLE = frozenset(
     {"gradient_accumulation_steps", "gradient_accumulation", "grad_accum_steps", "grad_accum", "accumulate_grad_batches",
@@ -114,8 +117,11 @@ def _chosen(arguments: Arguments) -> Arguments:
 
 
 def _number(argument: Argument) -> Argument:
+    """With the value that its text says; nobody can tell what a word does where others have a number."""
     value = dotted.typed(argument.value) if isinstance(argument.value, str) else argument.value
-    return Argument(argument.name, value, argument.origin, argument.key, argument.at, argument.unknown)
+    wrong = FACT_OF[argument.name] not in TEXTS and not isinstance(value, (int, float))
+    unknown = argument.unknown or (f"{argument.value!r} is no number" if wrong else None)
+    return replace(argument, value=value, unknown=unknown)
 
 
 def _finish(run: Run) -> list[Run]:

@@ -323,7 +323,7 @@ def command_run(
     dialect: Dialect, document: Document, started: Started, context: Context, schema: Schema, *, closed: bool
 ) -> Run:
     """A Trainer run from a command line, with the DeepSpeed file that it names."""
-    arguments = argv.read(document.source, started.words, schema, closed=closed)
+    arguments = argv.read(document.source, started.words, schema.aimed(context.targets), closed=closed)
     run = from_command(dialect, document, started, context, arguments, schema)
     link_files(run)
     return run
@@ -340,7 +340,7 @@ def tree_run(
     closed: bool,
 ) -> Run:
     """A Trainer run from the top-level keys of a data file, with the DeepSpeed file that it names."""
-    arguments = tree.read(document, schema, loader, convert, closed=closed)
+    arguments = tree.read(document, schema.aimed(context.targets), loader, convert, closed=closed)
     run = from_tree(dialect, document, context, arguments, schema, loader=loader)
     link_files(run)
     return run

@@ -24,6 +24,17 @@ OWN = frozenset(
      "max_train_steps", "max_train_epochs", "clip_skip", "unet_lr", "text_encoder_lr", "v_parameterization"}
 )  # fmt: skip
 
+DIFFUSERS = frozenset(
+    {
+        "dataset_name",
+        "checkpointing_steps",
+        "validation_steps",
+        "report_to",
+        "push_to_hub",
+        "controlnet_model_name_or_path",
+    }
+)
+"""Flags of scripts of diffusers, some of which are called as kohya's are."""
 TRAINS = frozenset(
     {"learning_rate", "unet_lr", "optimizer_type", "train_batch_size", "max_train_steps", "max_train_epochs"}
 )
@@ -140,6 +151,8 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
     if SCRIPT.fullmatch(started.name) is None:
         return None
     arguments = argv.read(document.source, started.words, SCHEMA, closed=True, abbreviations=False)
+    if DIFFUSERS & set(arguments.given):
+        return None
     config = arguments.given.get("config_file")
     if len(OWN & set(arguments.given)) < 2 and (config is None or started.name == "train.py"):
         return None

@@ -16,8 +16,8 @@ SCHEMA = Schema("nanotron:Config")
 MARKS = frozenset({"tokens.micro_batch_size", "tokens.sequence_length", "tokens.train_steps", "parallelism.dp"})
 SCRIPTS = ("run_train.py", "train.py")
 CONFIG = "--config-file"
-PLUGGED = ("model.model_config.", "model.init_method.")
-"""Every architecture has settings of its own."""
+PLUGGED = ("model.model_config.", "model.init_method.", "doremi")
+"""Every architecture has settings of its own, and so has the trainer of nanotron's DoReMi example."""
 SCHEDULE = "optimizer.learning_rate_scheduler"
 
 

@@ -78,7 +78,10 @@ def _precision(r: View) -> str:
 
 
 def _beta2(r: View) -> float:
-    return float(r.arg("optimizer.betas")[1])
+    match r.arg("optimizer.betas"):
+        case [_, float() | int() as beta2]:
+            return float(beta2)
+    raise Unknown("optimizer.betas is no pair of numbers", "adam_beta2")
 
 
 def _datasets(r: View) -> list[str]:

@@ -75,15 +75,33 @@ class Spec:
         return self.newest.last != self.versions[-1]
 
     def at(self, version: str | None) -> Edition | None:
-        """The edition of a version: of the newest one that has the argument when no version is stated."""
+        """The edition of a version: of the newest one that has the argument when no version is stated.
+
+        A version between those of the table has what either of its neighbours has, the older one first.
+        """
         if version is None:
             return self.newest
+        place = self.versions.index  # commits have no order of their own
+        for known in self._around(version):
+            for edition in self.editions:
+                if place(edition.first) <= place(known) <= place(edition.last):
+                    return edition
+        return None
+
+    def _around(self, version: str) -> tuple[str, ...]:
+        """The version of the table that is meant (4.51 is 4.51.3), else those next to it."""
+        same = [known for known in self.versions if known == version or known.startswith(f"{version}.")]
+        if same:
+            return (same[-1],)
         key = version_key(version)
-        for edition in self.editions:
-            if version_key(edition.first) <= key <= version_key(edition.last):
-                return edition
-        following = [edition for edition in self.editions if version_key(edition.first) <= key]
-        return following[-1] if following and following[-1].last == self.versions[-1] else None
+        below = [known for known in self.versions if version_key(known) < key]
+        return (*below[-1:], *self.versions[len(below) :][:1])
+
+    @property
+    def span(self) -> str:
+        """The versions that have it, for people."""
+        first, last = self.editions[0].first, self.newest.last
+        return f"{self.package} {last}" if first == last else f"{self.package} {first} to {last}"
 
     @cached_property
     def any_version(self) -> Edition:
@@ -104,11 +122,22 @@ class Spec:
 class Schema(Mapping[str, Spec]):
     """The arguments that one parser knows: some sections of tables, the first one wins where two define a name."""
 
-    def __init__(self, *sections: str, overrides: Mapping[str, Any] | None = None, version: str | None = None) -> None:
+    def __init__(
+        self, *sections: str, overrides: Mapping[str, Any] | None = None, targets: Mapping[str, str] | None = None
+    ) -> None:
         self._sections = sections
         self.overrides = overrides or {}
         """Defaults that the framework itself puts over its parser's, by name."""
-        self.version = version
+        self.targets = targets or {}
+        """The versions that the run will use, by package."""
+
+    def aimed(self, targets: Mapping[str, str]) -> Schema:
+        """The same arguments as these versions define them."""
+        return Schema(*self._sections, overrides=self.overrides, targets=targets) if targets else self
+
+    def target(self, spec: Spec) -> str | None:
+        """The stated version of the argument's package."""
+        return self.targets.get(spec.package)
 
     @cached_property
     def _specs(self) -> dict[str, Spec]:
@@ -143,15 +172,18 @@ class Schema(Mapping[str, Spec]):
     def edition(self, name: str) -> Edition:
         """The definition that judges an argument: of the stated version, else the widest over all versions."""
         spec = self[name]
-        return (spec.at(self.version) if self.version else None) or spec.any_version
+        target = self.target(spec)
+        return (spec.at(target) if target else None) or spec.any_version
 
     def default(self, name: str) -> tuple[Any, Origin, Confidence]:
         """What the framework does when the argument is absent. Raises `Unknown` where the table cannot say."""
         spec = self.get(name)
         if spec is None:
             raise Unknown(f"{name} is not set, and its default is not known", name)
-        edition = spec.at(self.version) or spec.newest
-        label = f"{spec.package} {self.version or edition.last} default"
+        target = self.target(spec)
+        # what the target lacks has another name there, and mostly the same default
+        edition = spec.at(target) or spec.newest
+        label = f"{spec.package} {target or edition.last} default"
         if name in self.overrides:
             return self.overrides[name], Origin("framework-default", f"{spec.package} default"), "high"
         if edition.required:
@@ -159,7 +191,7 @@ class Schema(Mapping[str, Spec]):
         if edition.default is NO_DEFAULT:
             raise Unknown(f"the default of {name} is computed: {edition.default_expression}", name)
         settled = all(other.default == edition.default for other in spec.editions)
-        return edition.default, Origin("framework-default", label), "high" if settled or self.version else "medium"
+        return edition.default, Origin("framework-default", label), "high" if settled or target else "medium"
 
 
 @cache

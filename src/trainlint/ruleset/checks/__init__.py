@@ -8,7 +8,7 @@ from trainlint import plugins
 from trainlint.document import Document
 from trainlint.facts import Launch
 from trainlint.findings import Finding
-from trainlint.ruleset.checks import arguments, document, launch
+from trainlint.ruleset.checks import arguments, document, launch, versions
 from trainlint.ruleset.file import Rule
 
 Check = Callable[[Rule, Document, list[Launch]], Iterator[Finding]]
@@ -21,6 +21,7 @@ def _elsewhere(rule: Rule, document: Document, launches: list[Launch]) -> Iterat
 
 CHECKS: dict[str, Check] = {
     "arguments.issues": arguments.issues,
+    "arguments.versions": versions.gone,
     "document.problems": document.problems,
     "launch.placeholders": launch.placeholders,
     "suppressions": _elsewhere,

@@ -1,0 +1,47 @@
+"""Arguments that only some versions of the framework have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trainlint.document import Document
+from trainlint.facts import Argument, Launch
+from trainlint.findings import Finding, Related
+from trainlint.ruleset.file import Rule
+
+SHOWN = 6
+
+
+def gone(rule: Rule, document: Document, launches: list[Launch]) -> Iterator[Finding]:
+    """One finding for all launches: what the stated version lacks (first case), what newer ones have dropped (last case)."""
+    lacking: dict[str, tuple[Argument, str]] = {}
+    dropped: dict[str, tuple[Argument, str]] = {}
+    for launch in launches:
+        schema = launch.first.context.get("schema")
+        if not schema:
+            continue
+        own = next(iter(schema.values())).package
+        unpinned = launch.first.dialect in rule.limits["unpinned"]
+        known = [(argument, schema[name]) for name, argument in launch.first.arguments.given.items() if name in schema]
+        old = []
+        for argument, spec in known:
+            target = schema.target(spec)
+            if target is None and spec.gone and (unpinned or spec.package == own):
+                old.append((argument, f"{argument.key.text} ({spec.span})"))
+            elif target is not None and spec.at(target) is None:
+                lacking.setdefault(argument.name, (argument, f"{argument.key.text} ({spec.span}, not {target})"))
+        # where most are gone it is the whole script that is: who runs it has the version that it belongs to
+        if len(old) * 2 <= len(known):
+            dropped.update((argument.name, (argument, text)) for argument, text in old if argument.name not in dropped)
+    for case, found, said in (
+        (rule.cases[0], lacking, "the stated version does not have"),
+        (rule.cases[-1], dropped, "newer versions no longer have"),
+    ):
+        if found:
+            (first, _), *others = found.values()
+            texts = [text for _, text in found.values()]
+            more = f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
+            message = f"{said} {', '.join(texts[:SHOWN])}{more}"
+            related = tuple(Related(text, argument.key) for argument, text in others)
+            at, name, advice = first.key, first.name, case.advice.source
+            yield Finding(rule.id, case.severity, "high", message, at, advice, related, None, rule.why, name)

@@ -1,0 +1,110 @@
+"""The version that a run will use: which arguments it has, and its defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from helpers_cli import trainlint
+from trainlint.dialects.tables import Schema
+from trainlint.facts import Launch
+from trainlint.findings import Finding
+from trainlint.linter import Linter
+from trainlint.settings import Settings
+from trainlint.text import SourceText
+
+SCRIPT = """\
+torchrun --nproc_per_node 1 run_clm.py --model_name_or_path m --output_dir out --learning_rate 1e-5 \\
+    --evaluation_strategy no --overwrite_output_dir
+torchrun --nproc_per_node 1 run_clm.py --model_name_or_path m --output_dir out --learning_rate 2e-5 \\
+    --evaluation_strategy no
+"""
+
+
+def judged(text: str, **targets: str) -> tuple[list[Finding], list[Launch]]:
+    linter = Linter(Settings(targets=targets))
+    source = SourceText("run.sh", text)
+    found = [finding for finding in linter.findings(source) if finding.rule == "arguments/version"]
+    return found, linter.read(source)[1]
+
+
+def test_without_a_version_one_note_for_the_file() -> None:
+    (finding,), _ = judged(SCRIPT)
+    assert (finding.severity, finding.at.text, finding.at.start.line) == ("note", "--evaluation_strategy", 2)
+    assert "--evaluation_strategy (transformers 4.28.1 to 4.49.0)" in finding.message
+    assert [related.at.text for related in finding.related] == ["--overwrite_output_dir"]
+
+
+@pytest.mark.parametrize(
+    ("version", "lacking"),
+    [
+        ("4.44", []),
+        ("4.44.2", []),
+        ("4.51", ["--evaluation_strategy"]),
+        ("5.0.0", ["--evaluation_strategy", "--overwrite_output_dir"]),
+        ("99.0", ["--evaluation_strategy", "--overwrite_output_dir"]),
+    ],
+)
+def test_with_a_version_what_it_lacks(version: str, lacking: list[str]) -> None:
+    found, _ = judged(SCRIPT, transformers=version)
+    assert [finding.severity for finding in found] == ["warning"] * bool(lacking)
+    assert all(flag in finding.message for finding in found for flag in lacking)
+    assert sum(finding.message.count("--") for finding in found) == len(lacking)
+
+
+def test_a_version_of_another_package_changes_nothing() -> None:
+    (same,), (plain,) = judged(SCRIPT, trl="0.12.2")[0], judged(SCRIPT)[0]
+    assert (same.severity, same.message) == (plain.severity, plain.message)
+
+
+def test_a_version_between_those_of_the_table_has_what_its_neighbours_have() -> None:
+    spec = Schema("transformers:TrainingArguments")["evaluation_strategy"]
+    assert spec.at("4.50") is not None  # 4.49.0 has it, 4.51.3 does not
+    assert spec.at("4.52") is None
+    assert spec.at("1.0") is spec.editions[0]
+
+
+def test_defaults_are_those_of_the_version() -> None:
+    old, new = (Schema("trl:SFTConfig", targets={"trl": version}) for version in ("0.9.6", "1.16.0"))
+    assert "trl 0.9.6 default" in old.default("packing")[1].text
+    assert new.default("learning_rate") != old.default("learning_rate")
+    fact = judged(SCRIPT, transformers="4.44")[1][0].fact("weight_decay")
+    assert (fact.status, fact.confidence) == ("default", "high")
+
+
+def test_the_option(tmp_path: Path) -> None:
+    (tmp_path / "run.sh").write_text(SCRIPT)
+    judge = ("lint", "--isolated", "--select", "arguments/version", "run.sh")
+    done = trainlint(*judge, "--target", "transformers==5.0.0", cwd=tmp_path)
+    assert (done.returncode, "warning[arguments/version]" in done.stdout) == (1, True)
+    wrong = trainlint(*judge, "--target", "transformers=5", cwd=tmp_path)
+    assert (wrong.returncode, "is not PACKAGE==VERSION" in wrong.stderr) == (2, True)
+
+
+def test_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "run.sh").write_text(SCRIPT)
+    (tmp_path / "trainlint.toml").write_text('[targets]\ntransformers = "4.44"\n')
+    done = trainlint("lint", "--select", "arguments/version", "run.sh", cwd=tmp_path)
+    assert (done.returncode, "No problems found" in done.stdout) == (0, True)
+
+
+def test_what_a_framework_runs_on_is_its_own_affair() -> None:
+    text = "stage: sft\nfinetuning_type: lora\nmodel_name_or_path: m\ntemplate: t\ndataset: d\nwarmup_ratio: 0.1\n"
+    source = SourceText("x.yaml", text)
+    assert "arguments/version" not in {finding.rule for finding in Linter().findings(source)}
+    lacking = Linter(Settings(targets={"transformers": "5.23"})).findings(source)
+    assert "arguments/version" in {finding.rule for finding in lacking}
+
+
+def test_a_script_that_is_gone_as_a_whole() -> None:
+    names = [name for name, spec in Schema("open_instruct:ppo").items() if spec.gone]
+    flags = " ".join(f"--{name} 1" for name in names[:9])
+    found, launches = judged(f"python open_instruct/ppo_vllm_thread_ray_gtrl.py {flags}\n")
+    assert (launches[0].first.dialect, found) == ("open-instruct", [])
+
+
+def test_commits_are_found_by_their_place() -> None:
+    spec = Schema("open_instruct:dpo")["gradient_checkpointing"]
+    assert spec.at(spec.versions[0]) is not None
+    assert spec.at(spec.versions[-1]) is None
