@@ -148,6 +148,23 @@ def test_the_nearest_configuration_counts(folder: Path) -> None:
     assert "warning[data/too-small-for-pretraining]" in trainlint("lint", "--isolated", "run_pt.sh", cwd=folder).stdout
 
 
+def test_limits_reach_rules_that_are_judged_in_python(folder: Path) -> None:
+    (folder / "notes.json").write_text('{"a": 1,}\n')
+    (folder / "typo.sh").write_text(
+        "torchrun run_clm_pt_with_peft.py --do_train --output_dir out --learnin_rate 1e-4\n"
+    )
+    linted = ("notes.json", "typo.sh", "--format", "concise")
+    plain = trainlint(*linted, cwd=folder).stdout
+    assert "arguments/unknown" in plain
+    assert "file/trailing-comma" not in plain
+    (folder / "trainlint.toml").write_text(
+        '[limits."file/trailing-comma"]\nruns_only = false\n[limits."arguments/unknown"]\nkinds = ["ambiguous"]\n'
+    )
+    limited = trainlint(*linted, cwd=folder).stdout
+    assert "arguments/unknown" not in limited
+    assert "file/trailing-comma" in limited
+
+
 def test_an_unknown_key_is_met_with_the_nearest_and_its_line(folder: Path) -> None:
     (folder / "trainlint.toml").write_text('profile = "default"\nselct = ["lr/*"]\n')
     done = trainlint("run_pt.sh", cwd=folder)
