@@ -217,6 +217,16 @@ def test_statistics_and_quiet_and_show_files(folder: Path) -> None:
     assert "notes.yaml: describes no training run" in listed
 
 
+def test_statistics_as_json_beside_a_report_in_a_file(folder: Path) -> None:
+    asked = ("lint", "--statistics", "--output", "sarif:out.sarif", "run_pt.sh")
+    counted = json.loads(trainlint(*asked, "--format", "json", cwd=folder).stdout)
+    assert counted["version"] == 1
+    assert {"rule": "batch/tiny-step", "severity": "warning", "count": 1, "fixable": 1} in counted["rules"]
+    assert json.loads((folder / "out.sarif").read_text())["version"] == "2.1.0"
+    assert trainlint(*asked, cwd=folder).stdout.startswith("1  warning  ")
+    assert trainlint(*asked, "--format", "junit", cwd=folder).returncode == 2
+
+
 def test_gitignore_is_respected(folder: Path) -> None:
     (folder / ".git").mkdir()
     (folder / ".gitignore").write_text("run_pt.sh\nds_*\n")
