@@ -66,6 +66,13 @@ def test_diff_shows_and_changes_nothing_and_git_applies_it(folder: Path) -> None
     assert "block_size=512" in (folder / "run_pt.sh").read_text()
 
 
+@pytest.mark.parametrize("name", ["run_pt.sh", "llama_factory.yaml", "axolotl.yaml"])
+def test_fixes_do_not_answer_tiny_steps_with_a_higher_learning_rate(name: str) -> None:
+    done = trainlint("lint", "--diff", "--unsafe-fixes", name, cwd=Path(ARTICLE).parent)
+    assert "512" in done.stdout
+    assert not [line for line in done.stdout.splitlines() if line.startswith(("-lr", "-learning_rate"))]
+
+
 def test_fix_only_reports_nothing_else(folder: Path) -> None:
     (folder / "broken.sh").write_text(BROKEN)
     done = trainlint("lint", "--fix-only", "broken.sh", cwd=folder)
