@@ -66,6 +66,13 @@ def test_diff_shows_and_changes_nothing_and_git_applies_it(folder: Path) -> None
     assert "block_size=512" in (folder / "run_pt.sh").read_text()
 
 
+@pytest.mark.parametrize("name", ["run_pt.sh", "llama_factory.yaml", "axolotl.yaml"])
+def test_fixes_do_not_answer_tiny_steps_with_a_higher_learning_rate(name: str) -> None:
+    done = trainlint("lint", "--diff", "--unsafe-fixes", name, cwd=Path(ARTICLE).parent)
+    assert "512" in done.stdout
+    assert not [line for line in done.stdout.splitlines() if line.startswith(("-lr", "-learning_rate"))]
+
+
 def test_fix_only_reports_nothing_else(folder: Path) -> None:
     (folder / "broken.sh").write_text(BROKEN)
     done = trainlint("lint", "--fix-only", "broken.sh", cwd=folder)
@@ -148,6 +155,23 @@ def test_the_nearest_configuration_counts(folder: Path) -> None:
     assert "warning[data/too-small-for-pretraining]" in trainlint("lint", "--isolated", "run_pt.sh", cwd=folder).stdout
 
 
+def test_limits_reach_rules_that_are_judged_in_python(folder: Path) -> None:
+    (folder / "notes.json").write_text('{"a": 1,}\n')
+    (folder / "typo.sh").write_text(
+        "torchrun run_clm_pt_with_peft.py --do_train --output_dir out --learnin_rate 1e-4\n"
+    )
+    linted = ("notes.json", "typo.sh", "--format", "concise")
+    plain = trainlint(*linted, cwd=folder).stdout
+    assert "arguments/unknown" in plain
+    assert "file/trailing-comma" not in plain
+    (folder / "trainlint.toml").write_text(
+        '[limits."file/trailing-comma"]\nruns_only = false\n[limits."arguments/unknown"]\nkinds = ["ambiguous"]\n'
+    )
+    limited = trainlint(*linted, cwd=folder).stdout
+    assert "arguments/unknown" not in limited
+    assert "file/trailing-comma" in limited
+
+
 def test_an_unknown_key_is_met_with_the_nearest_and_its_line(folder: Path) -> None:
     (folder / "trainlint.toml").write_text('profile = "default"\nselct = ["lr/*"]\n')
     done = trainlint("run_pt.sh", cwd=folder)
@@ -198,6 +222,16 @@ def test_statistics_and_quiet_and_show_files(folder: Path) -> None:
     listed = trainlint("lint", "--show-files", ".", cwd=folder).stdout
     assert "run_pt.sh: linted" in listed
     assert "notes.yaml: describes no training run" in listed
+
+
+def test_statistics_as_json_beside_a_report_in_a_file(folder: Path) -> None:
+    asked = ("lint", "--statistics", "--output", "sarif:out.sarif", "run_pt.sh")
+    counted = json.loads(trainlint(*asked, "--format", "json", cwd=folder).stdout)
+    assert counted["version"] == 1
+    assert {"rule": "batch/tiny-step", "severity": "warning", "count": 1, "fixable": 1} in counted["rules"]
+    assert json.loads((folder / "out.sarif").read_text())["version"] == "2.1.0"
+    assert trainlint(*asked, cwd=folder).stdout.startswith("1  warning  ")
+    assert trainlint(*asked, "--format", "junit", cwd=folder).returncode == 2
 
 
 def test_gitignore_is_respected(folder: Path) -> None:

@@ -100,6 +100,30 @@ def test_the_example_is_left_out_on_request(example: dict[str, str]) -> None:
     assert "house/seed" in trainlint("rules", env={**example, plugins.OFF: "0"}).stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["lint", ADAPTER], 0),
+        (["lint", "--format", "csv", ADAPTER], 2),
+        (["lint", "--select", "house/seed", ADAPTER], 2),
+        (["explain", ADAPTER], 3),
+        (["config", "--format", "json"], 0),
+        (["baseline", "check", str(PLUGIN / "examples")], 3),
+        (["rules"], 0),
+        (["rule", "house/seed"], 2),
+    ],
+    ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else str(value),
+)
+def test_every_command_can_do_without_plugins(
+    example: dict[str, str], arguments: list[str], status: int, tmp_path: Path
+) -> None:
+    without = trainlint(*arguments, "--no-plugins", env=example, cwd=tmp_path)
+    assert "house/" not in without.stdout
+    assert without.returncode == status, without.stderr
+    with_them = trainlint(*arguments, env=example, cwd=tmp_path)
+    assert without.stdout + without.stderr != with_them.stdout + with_them.stderr
+
+
 def test_the_tests_of_the_example_pass(example: dict[str, str], tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(PLUGIN)],

@@ -120,10 +120,10 @@ class Linter:
         found: list[Finding],
         undecided: list[NotEvaluated],
     ) -> None:
-        if rule.check is not None:
-            found += checks()[rule.check](rule, document, launches)
-            return
         limits = Limits(self.settings.profile, self.settings.limits)
+        if rule.check is not None:
+            found += checks()[rule.check](replace(rule, limits=limits.of(rule)), document, launches)
+            return
         verdicts = [judge(rule, launch, limits) for launch in launches]
         found += [verdict for verdict in verdicts if isinstance(verdict, Finding)]
         undecided += [verdict for verdict in verdicts if isinstance(verdict, NotEvaluated)]

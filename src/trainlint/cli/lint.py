@@ -123,6 +123,9 @@ def command(
         wanted = parse((*outputs, *((format_,) if format_ else ())))
     except ReporterError as error:
         raise click.UsageError(str(error)) from None
+    shown = next((output.format for output in wanted if output.path is None), None)
+    if statistics and shown not in (None, "text", "json"):
+        raise click.UsageError(f"--statistics are text or json, not {shown}")
     fixing = Fixing(fix or fix_only, unsafe_fixes, diff, show_fixes)
     fixing.check()
     request = Request(paths or (".",), stdin_filename, walk, fixing, suppressions, show_files, quiet)
@@ -249,15 +252,17 @@ def _apply_baseline(outcome: Outcome, given: Path | None) -> None:
 def _report(report: Report, wanted: list[Output], *, quiet: bool, statistics: bool, suppressed: bool) -> None:
     from trainlint.reporters import ReporterError, wants_color, write
 
-    if statistics:
-        from trainlint.reporters.statistics import render
-
-        sys.stdout.write(render(report))
-        return
+    counted = next((output.format for output in wanted if output.path is None), "text") if statistics else None
+    if counted:
+        wanted = [output for output in wanted if output.path is not None]
     try:
         write(report, wanted, color=wants_color(sys.stdout), width=_width(), quiet=quiet, suppressed=suppressed)
     except ReporterError as error:
         raise click.UsageError(str(error)) from None
+    if counted:
+        from trainlint.reporters.statistics import render
+
+        sys.stdout.write(render(report, "json" if counted == "json" else "text"))
 
 
 def _width() -> int:

@@ -55,8 +55,21 @@ def _targets(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
     return found
 
 
+def _leave_out(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        from trainlint import plugins
+
+        plugins.leave_out()
+
+
 Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 Options = tuple[Option, ...]
+
+NO_PLUGINS: Option = click.option(
+    "--no-plugins", is_flag=True, is_eager=True, expose_value=False, callback=_leave_out,
+    help="Use nothing of other installed packages.",
+)  # fmt: skip
+"""Eager: the values of other options may be what a plugin offers."""
 
 _STATED: Options = (
     click.option("--world-size", type=click.IntRange(min=1), metavar="N", help="GPUs (processes) of the run."),
@@ -81,6 +94,7 @@ _CONFIG: Options = (
         help="Use this configuration file for all files.",
     ),
     click.option("--isolated", is_flag=True, help="Use no configuration file."),
+    NO_PLUGINS,
 )  # fmt: skip
 
 

@@ -7,12 +7,13 @@ from difflib import get_close_matches
 
 import click
 
-from trainlint.cli import complete
+from trainlint.cli import complete, options
 from trainlint.reporters import wants_color
 
 
 @click.command("rule", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("id", metavar="ID", shell_complete=complete.rule_ids)
+@options.NO_PLUGINS
 def command(id: str) -> None:
     """Show the page of one rule: what it finds, why it hurts, examples, and its sources."""
     from trainlint.ruleset import catalogue

@@ -6,9 +6,12 @@ import sys
 
 import click
 
+from trainlint.cli import options
+
 
 @click.command("rules", context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", help="How to list them.")
+@options.NO_PLUGINS
 def command(format_: str) -> None:
     """List the rules."""
     from trainlint import plugins
