@@ -14,6 +14,7 @@ CASES = {
     "lint": ("from trainlint.cli import main; sys.argv[1:] = ['lint', '{}']; main()", 1),
     "explain": ("from trainlint.cli import main; sys.argv[1:] = ['explain', '{}']; main()", 0),
     "pure parts": ("from trainlint.probe import experiment, report, settings, suggest, text, verdict, compare", 0),
+    "lint --verify": ("from trainlint.cli import main; sys.argv[1:] = ['lint', '--verify', '{}']; main()", 2),
     "verify": ("from trainlint.cli.verify import command; command(['{}'])", 2),
 }
 
@@ -25,5 +26,5 @@ def test_with_imports_blocked(name: str) -> None:
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == status, done.stderr
     assert "Traceback" not in done.stderr
-    if name == "verify":
+    if "verify" in name:
         assert "pip install 'trainlint[verify]'" in done.stderr
