@@ -39,7 +39,7 @@ CLEAR = experiment(side(6.0, 5.0, 7.0, gain=GAIN), side(1.0, 0.8, 0.9, gain=GAIN
 
 def test_a_clear_difference_with_every_seed_and_both_ways_of_looking() -> None:
     text = render(CLEAR)
-    assert "your settings cost 3 % of English, the suggested ones 0.45 %" in " ".join(text.split())
+    assert "your settings cost 3.0 % of English, the suggested ones 0.45 %" in " ".join(text.split())
     for seed in ("3", "2.5", "3.5", "0.5", "0.4", "0.45"):
         assert seed in text
     assert "SAME BYTES" in text

@@ -14,7 +14,7 @@ import click
 from trainlint.cli import options
 from trainlint.effective import Configuration
 from trainlint.facts import Launch
-from trainlint.findings import Finding, Related, Report
+from trainlint.findings import Finding, Report
 from trainlint.text import SourceText
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def attach(
     seconds: float = 60.0,
     seeds: int = 3,
 ) -> list[str]:
-    """Run the experiment for each linted file and add what came of it to the findings that it bears on.
+    """Run the experiment for each linted file and add what came of it to the advice of the findings that it bears on.
 
     `linter` gives the linter that judged a source. Returns what was refused, a line each. A click error where torch is missing.
     """
@@ -152,9 +152,8 @@ def attach(
         except Refused as reason:
             refused.append(f"{source.path}:{own[0].at.start.line}: not verified: {reason}")
             continue
-        shown = Related(short(experiment), own[0].at)
         report.findings[:] = [
-            replace(finding, related=(*finding.related, shown))
+            replace(finding, advice=f"{finding.advice}; {short(experiment)}")
             if finding in findings and bears_on(finding)
             else finding
             for finding in report.findings

@@ -113,9 +113,8 @@ def short(experiment: Experiment) -> str:
 
 
 def _percent(value: float) -> str:
-    if abs(value) < 0.095:
-        return f"{value:.2f} %".replace("-0.00", "0.00")
-    return f"{value:.2g} %" if abs(value) < 9.95 else f"{value:.0f} %"
+    digits = 2 if abs(value) < 0.995 else 1 if abs(value) < 9.95 else 0
+    return f"{value:.{digits}f} %".replace("-0.00", "0.00")
 
 
 def _mean(tracks: Sequence[Track]) -> float:
@@ -158,6 +157,8 @@ def _sections(experiment: Experiment) -> list[tuple[str, list[str]]]:
         found.append(("ONE BY ONE", _variants(experiment)))
     if not experiment.sweep:
         found.append(("A TO B", _changes(experiment)))
+    if not experiment.sweep and a == b:  # nothing was trained, so there is nothing to say of how
+        return [*found, ("CAVEATS", [CAVEATS])]
     if experiment.sample and (experiment.sweep or _complete(experiment)):
         found.append(("SAMPLES", _samples(experiment)))
     text = (
