@@ -158,7 +158,7 @@ def _sections(experiment: Experiment) -> list[tuple[str, list[str]]]:
     if not experiment.sweep:
         found.append(("A TO B", _changes(experiment)))
     if not experiment.sweep and a == b:  # nothing was trained, so there is nothing to say of how
-        return [*found, ("CAVEATS", [CAVEATS])]
+        return [*found, ("CAVEATS", [*(f"{note}." for note in experiment.notes), CAVEATS])]
     if experiment.sample and (experiment.sweep or _complete(experiment)):
         found.append(("SAMPLES", _samples(experiment)))
     text = (
