@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "lint": "Find what would ruin a training run before it is started.",
+    "verify": "Try a run's settings, and what its findings would make of them, on a very small model.",
     "explain": "Show the run that a configuration describes, and where each number came from.",
     "config": "Show the settings in force for a file, and where each was said.",
     "baseline": "Keep known findings out of the report.",

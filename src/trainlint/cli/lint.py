@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trainlint.cli import complete, options
+from trainlint.cli import complete, options, verify
 from trainlint.effective import Configuration
 from trainlint.findings import Finding, InternalError, Report, Skipped
 from trainlint.readers import UnknownFormat
@@ -79,6 +79,11 @@ class Outcome:
     "--format", "format_", metavar="FORMAT", shell_complete=complete.formats,
     help="How to report on the standard output.",
 )  # fmt: skip
+@click.option("--verify", "verified", is_flag=True, help="Also try the fixes on a very small model (trainlint verify).")
+@click.option(
+    "--verify-budget", "seconds", default="60s", callback=verify.budget, metavar="TIME", show_default=True,
+    help="Time for one file with --verify.",
+)  # fmt: skip
 @click.option("--statistics", is_flag=True, help="Count the findings of each rule instead of showing them.")
 @click.option("--quiet", "-q", is_flag=True, help="Print findings only.")
 @click.option("--show-files", is_flag=True, help="List the files, and why others were passed over.")
@@ -101,6 +106,8 @@ def command(
     baseline: Path | None,
     outputs: tuple[str, ...],
     format_: str | None,
+    verified: bool,
+    seconds: float,
     statistics: bool,
     quiet: bool,
     show_files: bool,
@@ -132,10 +139,21 @@ def command(
     if "-" in paths and (fixing.writes or add_ignores or watch):
         raise click.UsageError("--fix, --add-ignores and --watch need files; for stdin there is --diff")
 
+    if verified:
+        if watch:
+            raise click.UsageError("--verify takes a minute each time, too long for --watch")
+        verify.require()
+
     def once() -> tuple[int, list[Path]]:
         fixing.done.clear()
         outcome = run(request, configuration.anew() if watch else configuration)
         _apply_baseline(outcome, baseline)
+        if verified:
+            judged_by = linters(suppressions)
+            for refused in verify.attach(
+                outcome.report, outcome.launches, lambda source: judged_by(configuration.of(source)), seconds
+            ):
+                click.echo(refused, err=True)
         return finish(outcome), outcome.seen
 
     def finish(outcome: Outcome) -> int:
