@@ -9,6 +9,10 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 
 from helpers_runs import facts, launches
+from trainlint.derive.vocabulary import FACTS
+from trainlint.linter import lint
+from trainlint.settings import Settings, state
+from trainlint.text import SourceText
 
 
 def assert_states(text: str, expected: dict[str, Any], name: str = "run.sh", **more: Any) -> Any:
@@ -51,3 +55,13 @@ def write(folder: Path, **files: str) -> Path:
     for name, text in files.items():
         (folder / name.replace("__", ".")).write_text(text, "utf-8")
     return folder
+
+
+def judge(text: str, name: str, dialect: str | None = None) -> None:
+    """Every fact can be asked for, and no rule fails; every launch is read by the dialect, if one is named."""
+    for launch in launches(text, name, world_size=4):
+        assert dialect in (None, launch.first.dialect)
+        for fact in FACTS:
+            launch.fact(fact)
+    report = lint([SourceText(name, text)], Settings(stated=state(world_size=4)))
+    assert report.internal_errors == []

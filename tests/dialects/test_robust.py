@@ -9,14 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers_dialects import steady
-from helpers_runs import launches
-from trainlint.derive.vocabulary import FACTS
+from helpers_dialects import judge, steady
 from trainlint.dialects import generic, hf_trainer, llama_factory
 from trainlint.dialects.tables import Schema
-from trainlint.linter import lint
-from trainlint.settings import Settings, state
-from trainlint.text import SourceText
 
 FILES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "torchtune": (
@@ -82,16 +77,6 @@ def toml(value: Any) -> str:
         case list():
             return "[" + ", ".join(toml(v) for v in value if v is not None) + "]"
     return json.dumps(value)
-
-
-def judge(text: str, name: str, dialect: str) -> None:
-    """Every fact can be asked for, and no rule fails."""
-    for launch in launches(text, name, world_size=4):
-        assert launch.first.dialect == dialect
-        for fact in FACTS:
-            launch.fact(fact)
-    report = lint([SourceText(name, text)], Settings(stated=state(world_size=4)))
-    assert report.internal_errors == []
 
 
 @pytest.mark.parametrize("dialect", FILES)

@@ -10,13 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers_dialects import steady
+from helpers_dialects import judge, steady
 from helpers_runs import launches
-from trainlint.derive.vocabulary import FACTS
 from trainlint.dialects.tables import Schema
-from trainlint.linter import lint
-from trainlint.settings import Settings, state
-from trainlint.text import SourceText
 
 FILES: dict[str, tuple[str, Schema, dict[str, Any]]] = {
     "ms-swift": ("x.yaml", Schema("ms_swift:sft"), {"model": "m", "dataset": ["d#5"], "tuner_type": "lora"}),
@@ -73,15 +69,6 @@ ODD = st.sampled_from(
 WORDS = st.sampled_from(
     ["0", "-1", "1e400", "nan", "", "auto", "true", "x", "a b", "None", "99999999999999999999", "[a,b]"]
 )
-
-
-def judge(text: str, name: str) -> None:
-    """Every fact can be asked for, and no rule fails."""
-    for launch in launches(text, name, world_size=4):
-        for fact in FACTS:
-            launch.fact(fact)
-    report = lint([SourceText(name, text)], Settings(stated=state(world_size=4)))
-    assert report.internal_errors == []
 
 
 @pytest.mark.parametrize("dialect", FILES)
