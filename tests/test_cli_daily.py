@@ -240,3 +240,15 @@ def test_gitignore_is_respected(folder: Path) -> None:
     assert trainlint("lint", ".", cwd=folder).returncode == 3
     assert trainlint("lint", "run_pt.sh", cwd=folder).returncode == 1
     assert trainlint("lint", "--force-exclude", "run_pt.sh", cwd=folder).returncode == 0
+
+
+def test_included_files_are_told_by_their_content(tmp_path: Path) -> None:
+    (tmp_path / "trainlint.toml").write_text('include = ["*.job"]\n', "utf-8")
+    (tmp_path / "a.job").write_text("#SBATCH -N 1\nsrun torchrun run_clm.py --learning_rate 2e-5 --bf16\n", "utf-8")
+    (tmp_path / "b.job").write_text("a learning_rate that is only talked about\n", "utf-8")
+    (tmp_path / "notes.txt").write_text("Title: learning_rate\n\nso: it: is\n", "utf-8")
+    ran = trainlint("lint", "--show-files", "--format", "concise", ".", cwd=tmp_path)
+    shown = ran.stdout + ran.stderr
+    assert "a.job: linted" in shown
+    assert "b.job: neither its name nor its content tells the format" in shown
+    assert trainlint("notes.txt", cwd=tmp_path).returncode == 0

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from trainlint.settings import Settings
 
 NOTHING = "no training run was recognised in it"
+UNTOLD = "neither its name nor its content tells the format"
 
 
 @dataclass(frozen=True)
@@ -197,11 +198,11 @@ def run(request: Request, configuration: Configuration) -> Outcome:
         own = linter(configuration.of(source))
         infos.update({rule.id: rule for rule in own.rules.values()})
         source = request.fixing.apply(source, own)
-        launches = _lint(own, source, outcome)
-        if launches or any(finding.at.source is source for finding in report.findings):
+        reason = _lint(own, source, outcome)
+        if reason is None or any(finding.at.source is source for finding in report.findings):
             report.files.append(source.path)
         elif explicit or request.show_files:
-            report.skipped.append(Skipped(source.path, NOTHING))
+            report.skipped.append(Skipped(source.path, reason))
         outcome.seen += [*own.linked, *_said_in(own.settings)]
     outcome.seen += [Path(path) for path in request.paths if path != "-"]
     report.rules += [rule.info() for rule in infos.values()]
@@ -209,19 +210,20 @@ def run(request: Request, configuration: Configuration) -> Outcome:
     return outcome
 
 
-def _lint(linter: Linter, source: SourceText, outcome: Outcome) -> list[Launch]:
+def _lint(linter: Linter, source: SourceText, outcome: Outcome) -> str | None:
+    """Add what is to be said of a source to the outcome; the answer is why it is no run."""
     try:
         document, launches = linter.read(source)
     except UnknownFormat:
-        return []
+        return UNTOLD
     except Exception as error:
         outcome.report.internal_errors.append(InternalError(source.path, "reading", f"{type(error).__name__}: {error}"))
-        return []
+        return NOTHING
     linter.judge(document, launches, outcome.report)
     outcome.documents.append((source, document))
     outcome.launches += launches
     outcome.seen += [source.file] if source.file is not None else []
-    return launches
+    return None if launches else NOTHING
 
 
 def _said_in(settings: Settings) -> Iterator[Path]:

@@ -23,6 +23,13 @@ SUFFIXES: dict[str, Format] = {
 _SHEBANG = re.compile(r"#!.*\b(?:ba|da|k|z)?sh\b")
 _JSON = re.compile(r"\s*\{\s*(?:\"|\}|//|/\*)")
 _YAML = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*(?:---|(?:- +)?[\w.-]+:(?:[ \t\r\n]|\Z))")
+_OTHERS = frozenset({".py", ".ipynb", ".md", ".rst", ".html", ".xml", ".ini", ".log", ".txt"})
+"""What these hold is something else, even where it begins like a format that is read, or shows a command."""
+_STARTS = re.compile(
+    r"^[ \t]*(?:[A-Za-z_]\w*=\S*[ \t]+)*"
+    r"(?:torchrun|accelerate launch|deepspeed|llamafactory-cli|python3?|srun)[ \t]",
+    re.MULTILINE,
+)
 
 
 class UnknownFormat(ValueError):
@@ -30,17 +37,19 @@ class UnknownFormat(ValueError):
 
 
 def detect(path: str, text: str) -> Format | None:
-    """The format of a file by its suffix, then by its `#!`, then, for a name without a suffix (`-`), by how it begins."""
+    """The format of a file by its suffix, then by its `#!`, then by how it begins, then by a command that starts a run."""
     suffix = PurePath(path).suffix.lower()
     if suffix in SUFFIXES:
         return SUFFIXES[suffix]
     if _SHEBANG.match(text):
         return "shell"
-    if suffix:
+    if suffix in _OTHERS:
         return None
     if _JSON.match(text):
         return "json"
-    return "yaml" if _YAML.match(text) else None
+    if not suffix and _YAML.match(text):
+        return "yaml"
+    return "shell" if _STARTS.search(text) else None
 
 
 def read(
