@@ -29,7 +29,6 @@ MAX_TABLE = 32_000
 COMMANDS_TERMINALS = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\U0010ffff]")
 """Control characters, and those that turn the direction of what follows."""
 TABLE = ("toml", "rule")
-SITE = "https://trainlint.readthedocs.io/rules/"
 
 
 T = TypeVar("T")
