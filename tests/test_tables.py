@@ -23,8 +23,8 @@ from argtables.archives import find_archive, read_archive  # noqa: E402
 from argtables.fields import read_class  # noqa: E402
 from argtables.keys import KeyReader  # noqa: E402
 from argtables.launchers import read_options  # noqa: E402
-from argtables.names import Bound, Library  # noqa: E402
 from argtables.tables import Recipe, build_table, class_name, editions, read_recipes, render  # noqa: E402
+from trainlint.scripts.names import Bound, Library  # noqa: E402
 
 FRAMEWORKS = ROOT / "src" / "trainlint" / "data" / "frameworks"
 TABLES = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(FRAMEWORKS.glob("*.json"))}

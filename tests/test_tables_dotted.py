@@ -10,7 +10,6 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from argtables.names import Library, Module  # noqa: E402
 from argtables.nested import (  # noqa: E402
     compose,
     flatten_class,
@@ -19,6 +18,7 @@ from argtables.nested import (  # noqa: E402
     read_attributes,
 )
 from argtables.parsers import read_parsers  # noqa: E402
+from trainlint.scripts.names import Library, Module  # noqa: E402
 
 
 def module(source: str, **others: str) -> Module:

@@ -6,9 +6,10 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
-from argtables.fields import Definition, Section, read_class, read_default
-from argtables.names import Bound, Scope
-from argtables.values import Unevaluable, evaluate, is_model, lineage, type_name
+from argtables.fields import Section, read_class
+from trainlint.scripts.fields import Definition, read_default
+from trainlint.scripts.names import Bound, Scope
+from trainlint.scripts.values import Unevaluable, evaluate, is_model, lineage, type_name
 
 KeyPath: TypeAlias = tuple[str, ...]
 """Where a key stands in a nested configuration."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 import ast
 import contextlib
 
-from argtables.fields import Definition, read_default
-from argtables.names import Module, Scope
-from argtables.values import BUILTINS, Unevaluable, base_names, evaluate
-
-ACTIONS_WITHOUT_VALUE = {"store_true", "store_false", "store_const", "count", "help", "version", "append_const"}
+from trainlint.scripts.fields import Definition, read_default
+from trainlint.scripts.names import Module, Scope
+from trainlint.scripts.options import takes_nothing
+from trainlint.scripts.values import BUILTINS, Unevaluable, evaluate
 
 
 def read_options(module: Module, dashes: bool) -> dict[str, Definition]:
@@ -44,13 +43,3 @@ def read_option(node: ast.Call, scope: Scope) -> Definition:
     if "default" in given and not ast.unparse(given["default"]).endswith("SUPPRESS"):
         definition |= read_default(given["default"], scope)
     return definition
-
-
-def takes_nothing(action: ast.expr, scope: Scope) -> bool:
-    """Whether an option with this action is a bare flag; the action may be a class that sets ``nargs=0``."""
-    if isinstance(action, ast.Constant):
-        return action.value in ACTIONS_WITHOUT_VALUE
-    if (cls := scope.resolve_class(action)) is None:
-        return False
-    texts = [ast.unparse(n) for n in ast.walk(cls.node) if isinstance(n, ast.keyword)]
-    return "nargs=0" in texts or any(name.endswith("HelpAction") for name in base_names(cls))

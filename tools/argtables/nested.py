@@ -10,10 +10,11 @@ from typing import Any
 
 import yaml
 
-from argtables.fields import Definition, Section, read_choices, read_class, read_default
-from argtables.names import Bound, Module, Scope
-from argtables.shapes import Shape, read_type
-from argtables.values import Unevaluable, evaluate, type_name
+from argtables.fields import Section, read_class
+from trainlint.scripts.fields import Definition, read_choices, read_default
+from trainlint.scripts.names import Bound, Module, Scope
+from trainlint.scripts.shapes import Shape, read_type
+from trainlint.scripts.values import Unevaluable, evaluate, type_name
 
 
 def flatten_class(cls: Bound, prefix: str = "", seen: tuple[ast.AST, ...] = ()) -> dict[str, Definition]:
@@ -33,7 +34,7 @@ def flatten_class(cls: Bound, prefix: str = "", seen: tuple[ast.AST, ...] = ()) 
 
 def _models(section: Section, cls: Bound, name: str) -> Iterator[tuple[str, Bound]]:
     """All models that the annotation of a field names: a union of dataclasses has several."""
-    from argtables.values import lineage
+    from trainlint.scripts.values import lineage
 
     for one in lineage(cls):
         assert isinstance(one.node, ast.ClassDef)

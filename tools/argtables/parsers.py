@@ -6,14 +6,14 @@ import ast
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from argtables.fields import Definition, constant_items, read_class, read_default
-from argtables.launchers import takes_nothing
-from argtables.names import Bound, Module, Scope, collect_bindings
-from argtables.values import Unevaluable, evaluate, type_name
+from argtables.fields import read_class
+from trainlint.scripts.fields import Definition, constant_items
+from trainlint.scripts.names import Bound, Module, Scope, collect_bindings
+from trainlint.scripts.options import decided, define
+from trainlint.scripts.values import Unevaluable, evaluate
 
 FACTORY = "ArgumentGroupFactory"
 """Megatron's: it declares one flag for each field of a dataclass."""
-CONVERTERS = {"str2bool": "bool", "strtobool": "bool", "float_or_int": "float", "int_or_float": "float"}
 
 
 def read_parsers(module: Module) -> dict[str, Definition]:
@@ -68,67 +68,10 @@ def _declared(node: ast.Call, scope: Scope) -> dict[str, Definition]:
     flags = [flag for flag in flags if isinstance(flag, str) and flag.startswith("--")]
     if not flags:
         return {}
-    given = {k.arg: _decided(k.value, scope) for k in node.keywords if k.arg}
-    definition = _definition(given, scope)
+    given = {k.arg: decided(k.value, scope) for k in node.keywords if k.arg}
+    definition = define(given, scope)
     name, *aliases = (flag.lstrip("-").replace("-", "_") for flag in flags)
     return {name: definition | ({"aliases": list(dict.fromkeys(aliases))} if set(aliases) - {name} else {})}
-
-
-def _decided(node: ast.expr, scope: Scope) -> ast.expr:
-    """The branch of `1e-6 if prefix == "actor" else 9e-6` that holds, where that can be told."""
-    match node:
-        case ast.IfExp(test=ast.Compare(left=left, ops=[ast.Eq()], comparators=[right])):
-            with contextlib.suppress(Unevaluable):
-                return node.body if evaluate(left, scope) == evaluate(right, scope) else node.orelse
-    return node
-
-
-def _definition(given: dict[str, ast.expr], scope: Scope) -> Definition:
-    if "action" in given and takes_nothing(given["action"], scope):
-        # the name is the flag's: it says whether the flag stands there, whatever it is stored as
-        return {"type": "bool", "default": False, "values": 0}
-    default: Definition = {"default": None}
-    if "default" in given:
-        default = read_default(given["default"], scope)
-    if isinstance(required := given.get("required"), ast.Constant) and required.value:
-        default = {"required": True}
-    kind = _type(given.get("type"), scope)
-    nargs = evaluate(given["nargs"], scope) if isinstance(given.get("nargs"), ast.Constant) else None
-    extra: Definition = {}
-    if "choices" in given:
-        with contextlib.suppress(Unevaluable):
-            extra["choices"] = [choice for choice in evaluate(given["choices"], scope) if choice is not None]
-    if nargs is not None and nargs != "?":
-        kind = f"list[{kind}]" if kind in ("str", "int", "float") else "list"
-        extra["item_choices"] = extra.pop("choices", None)
-        extra = {key: value for key, value in extra.items() if value is not None}
-    value = default.get("default", ...)
-    if kind == "int" and isinstance(value, float) and value.is_integer():
-        value = default["default"] = int(value)
-    if kind == "list[float]" and isinstance(value, list):
-        value = default["default"] = [float(element) for element in value]
-    elif kind.startswith("list") and isinstance(value, list) and {f"list[{type_name(v)}]" for v in value} - {kind}:
-        kind = "list"  # argparse takes a default as it is
-    types = {kind} | ({type_name(value)} if value is None or isinstance(value, bool) else set())
-    if kind.startswith("list") and isinstance(value, str | int | float):
-        types.add(type_name(value))  # argparse takes a default as it is
-    return {"type": _union(types), **extra, **default} | ({"values": "?"} if nargs == "?" else {})
-
-
-def _type(node: ast.expr | None, scope: Scope) -> str:
-    if node is None:
-        return "str"
-    name = ast.unparse(node).rpartition(".")[2]
-    if name in ("int", "float", "str", "bool"):
-        # argparse's `type=bool` takes every text, and each but the empty one is true
-        return name if name != "bool" else "any"
-    return CONVERTERS.get(name, "any")
-
-
-def _union(types: set[str]) -> str:
-    from argtables.shapes import ORDER
-
-    return " | ".join(sorted(types if "any" not in types else types & {"any", "None"}, key=ORDER.index))
 
 
 def _made(node: ast.Call, scope: Scope) -> dict[str, Definition]:
@@ -174,8 +117,8 @@ def _class(node: ast.expr, scope: Scope) -> Bound | None:
 
 def _metadata(cls: Bound) -> dict[str, tuple[list[str], Definition]]:
     """What the fields' own `argparse_meta` says over the annotation: other flags, a list of values."""
-    from argtables.fields import field_call
-    from argtables.values import lineage
+    from trainlint.scripts.fields import field_call
+    from trainlint.scripts.values import lineage
 
     found: dict[str, tuple[list[str], Definition]] = {}
     for one in lineage(cls):
@@ -191,7 +134,7 @@ def _metadata(cls: Bound) -> dict[str, tuple[list[str], Definition]]:
             flags: list[str] = []
             with contextlib.suppress(Unevaluable):
                 flags = evaluate(meta["arg_names"], Scope(one.module)) if "arg_names" in meta else []
-            said = _definition(meta, Scope(one.module)) if {"type", "nargs", "choices"} & meta.keys() else {}
+            said = define(meta, Scope(one.module)) if {"type", "nargs", "choices"} & meta.keys() else {}
             if "default" not in meta:
                 said.pop("default", None)
             found[node.target.id] = ([flag.lstrip("-").replace("-", "_") for flag in flags], said)

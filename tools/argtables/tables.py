@@ -12,13 +12,14 @@ from typing import Any
 import tomli
 
 from argtables.archives import read_archive
-from argtables.fields import Definition, Namer, Section, constant_items, read_class
+from argtables.fields import Section, read_class
 from argtables.keys import KeyReader
 from argtables.launchers import read_options
-from argtables.names import Bound, Library
 from argtables.nested import compose, flatten_class, flatten_function, flatten_values, read_attributes
 from argtables.parsers import read_parsers
-from argtables.values import is_enum, is_model
+from trainlint.scripts.fields import Definition, Namer, constant_items
+from trainlint.scripts.names import Bound, Library
+from trainlint.scripts.values import is_enum, is_model
 
 SOURCES = ("classes", "reads", "parsers", "nested", "functions", "yaml", "attributes")
 """The keys of a section that say where its arguments stand."""

@@ -6,8 +6,8 @@ import ast
 from dataclasses import dataclass, replace
 from typing import Any
 
-from argtables.names import Bound, Scope
-from argtables.values import Unevaluable, enum_members, evaluate, is_enum, is_model, type_name, unique
+from trainlint.scripts.names import Bound, Scope
+from trainlint.scripts.values import Unevaluable, enum_members, evaluate, is_enum, is_model, type_name, unique
 
 ORDER = ("bool", "int", "float", "str", "list[int]", "list[float]", "list[str]", "list", "dict", "any", "None")
 PLAIN = {

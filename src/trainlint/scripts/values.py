@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from argtables.names import Bound, Scope
+from trainlint.scripts.names import Bound, Scope
 
 
 class Unevaluable(Exception):

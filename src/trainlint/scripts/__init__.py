@@ -1,0 +1,1 @@
+"""What training scripts declare as their arguments, read from their text."""

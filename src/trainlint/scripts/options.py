@@ -1,0 +1,79 @@
+"""One `add_argument` call as an argument."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+
+from trainlint.scripts.fields import Definition, read_default
+from trainlint.scripts.names import Scope
+from trainlint.scripts.shapes import ORDER
+from trainlint.scripts.values import Unevaluable, base_names, evaluate, type_name
+
+CONVERTERS = {"str2bool": "bool", "strtobool": "bool", "float_or_int": "float", "int_or_float": "float"}
+ACTIONS_WITHOUT_VALUE = {"store_true", "store_false", "store_const", "count", "help", "version", "append_const"}
+
+
+def decided(node: ast.expr, scope: Scope) -> ast.expr:
+    """The branch of `1e-6 if prefix == "actor" else 9e-6` that holds, where that can be told."""
+    match node:
+        case ast.IfExp(test=ast.Compare(left=left, ops=[ast.Eq()], comparators=[right])):
+            with contextlib.suppress(Unevaluable):
+                return node.body if evaluate(left, scope) == evaluate(right, scope) else node.orelse
+    return node
+
+
+def define(given: dict[str, ast.expr], scope: Scope) -> Definition:
+    if "action" in given and takes_nothing(given["action"], scope):
+        # the name is the flag's: it says whether the flag stands there, whatever it is stored as
+        return {"type": "bool", "default": False, "values": 0}
+    default: Definition = {"default": None}
+    if "default" in given:
+        default = read_default(given["default"], scope)
+    if isinstance(required := given.get("required"), ast.Constant) and required.value:
+        default = {"required": True}
+    kind = _type(given.get("type"), scope)
+    nargs = evaluate(given["nargs"], scope) if isinstance(given.get("nargs"), ast.Constant) else None
+    extra: Definition = {}
+    if "choices" in given:
+        with contextlib.suppress(Unevaluable):
+            extra["choices"] = [choice for choice in evaluate(given["choices"], scope) if choice is not None]
+    if nargs is not None and nargs != "?":
+        kind = f"list[{kind}]" if kind in ("str", "int", "float") else "list"
+        extra["item_choices"] = extra.pop("choices", None)
+        extra = {key: value for key, value in extra.items() if value is not None}
+    value = default.get("default", ...)
+    if kind == "int" and isinstance(value, float) and value.is_integer():
+        value = default["default"] = int(value)
+    if kind == "list[float]" and isinstance(value, list):
+        value = default["default"] = [float(element) for element in value]
+    elif kind.startswith("list") and isinstance(value, list) and {f"list[{type_name(v)}]" for v in value} - {kind}:
+        kind = "list"  # argparse takes a default as it is
+    types = {kind} | ({type_name(value)} if value is None or isinstance(value, bool) else set())
+    if kind.startswith("list") and isinstance(value, str | int | float):
+        types.add(type_name(value))  # argparse takes a default as it is
+    return {"type": _union(types), **extra, **default} | ({"values": "?"} if nargs == "?" else {})
+
+
+def _type(node: ast.expr | None, scope: Scope) -> str:
+    if node is None:
+        return "str"
+    name = ast.unparse(node).rpartition(".")[2]
+    if name in ("int", "float", "str", "bool"):
+        # argparse's `type=bool` takes every text, and each but the empty one is true
+        return name if name != "bool" else "any"
+    return CONVERTERS.get(name, "any")
+
+
+def _union(types: set[str]) -> str:
+    return " | ".join(sorted(types if "any" not in types else types & {"any", "None"}, key=ORDER.index))
+
+
+def takes_nothing(action: ast.expr, scope: Scope) -> bool:
+    """Whether an option with this action is a bare flag; the action may be a class that sets ``nargs=0``."""
+    if isinstance(action, ast.Constant):
+        return action.value in ACTIONS_WITHOUT_VALUE
+    if (cls := scope.resolve_class(action)) is None:
+        return False
+    texts = [ast.unparse(n) for n in ast.walk(cls.node) if isinstance(n, ast.keyword)]
+    return "nargs=0" in texts or any(name.endswith("HelpAction") for name in base_names(cls))
