@@ -263,7 +263,8 @@ def _last_place(origin: Origin) -> Location | None:
         found = parent.literal or _last_place(parent)
         if found is not None:
             return found
-    return origin.at
+    # the place of a script's default is nowhere that the person who launches it would change
+    return origin.at if origin.kind != "framework-default" else None
 
 
 @dataclass(eq=False)

@@ -40,7 +40,7 @@ class Linter:
     @property
     def linked(self) -> list[Path]:
         """The files that the linted ones name and that were read with them."""
-        return self._context.files.read
+        return [*self._context.files.read, *self._context.scripts.read]
 
     @cached_property
     def _context(self) -> Context:

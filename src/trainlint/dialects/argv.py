@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from typing import Literal
 
 from trainlint.dialects.convert import Rejected, from_text
 from trainlint.dialects.tables import Schema, Spec
@@ -85,42 +86,43 @@ def read(
     closed: bool,
     dashes: bool = False,
     abbreviations: bool = True,
-    positionals: int = 0,
+    positionals: int | None = 0,
 ) -> Arguments:
     """The arguments that a HfArgumentParser (argparse) over `schema` makes of `words`.
 
     `closed`: the schema is the whole parser, so a flag that it lacks is rejected; else the script may declare more.
     `dashes`: the flags are spelled `--micro-batch-size`; `abbreviations`: a closed parser takes unique beginnings;
-    `positionals`: so many words before the first flag belong there.
+    `positionals`: so many words before the first flag belong there; None: any number anywhere.
     """
     line = cut(words)
     arguments = Arguments(open=line.open)
-    for word in line.positionals[positionals:]:
+    for word in line.positionals[positionals:] if positionals is not None else []:
         if closed and word.text is not None and not word.text.endswith((".json", ".yaml", ".yml")):
             arguments.issues.append(_stray(source, word, "no flag stands before it", "remove it", closed))
     for flag in line.flags:
-        name, certain = _resolve(flag.name, schema, closed and abbreviations)
+        name, found = _resolve(flag, schema, closed and abbreviations)
         key, exact = _key(source, flag)
         values, stray = _values(flag, schema, name)
         advice = f"quote the value of {flag.name}, or remove the word"
         arguments.issues += [
             _stray(source, word, f"{flag.name} takes {_arity(schema, name)}", advice, closed)
             for word in stray
-            if word.text is not None and not _in_placeholder([*values, *stray])
+            if word.text is not None and positionals is not None and not _in_placeholder([*values, *stray])
         ]
         # what `$EXTRA` behind a bare switch holds are flags of their own
         arguments.open = arguments.open or next((word.unknown for word in stray if word.text is None), None)
-        if not certain:
+        if found == "ambiguous":
             arguments.issues.append(_ambiguous(flag.name, name, key))
-        elif name not in schema and not schema.free(name):
-            issue = unknown_argument(name, key, schema, closed, spelled="--{}", dashes=dashes)
+        elif found == "unknown" and not schema.free(name):
+            issue = _undeclared(flag.name, name, key, schema, closed, dashes)
             if issue is not None:
                 arguments.issues.append(issue if exact else replace(issue, replacement=None))
         elif name in schema and schema.edition(name).bare and values and values[0].several:
             # a flag that may stand alone says nothing about what `$EXTRA` behind it holds
             arguments.open = arguments.open or values[0].unknown
         argument, issues = _argument(source, name, schema, flag, key, values)
-        _note_duplicate(arguments, argument)
+        if name not in schema or not schema.edition(name).repeats:
+            _note_duplicate(arguments, argument)
         arguments.given[name] = argument
         arguments.issues += issues
     return arguments
@@ -162,23 +164,44 @@ def _key(source: SourceText, flag: Flag) -> tuple[Location, bool]:
     return literal or Location(source, flag.word.span), False
 
 
-def _resolve(flag: str, schema: Schema, closed: bool) -> tuple[str, bool]:
-    """The argument's name, and False where an abbreviation is ambiguous."""
-    name = flag.lstrip("-")
-    if name in schema:
-        return name, True
+Found = Literal["known", "unknown", "ambiguous"]
+
+
+def _resolve(flag: Flag, schema: Schema, abbreviations: bool) -> tuple[str, Found]:
+    """The argument's name, and whether there is one."""
+    name = flag.name.lstrip("-")
     underscored = name.replace("-", "_")
-    if underscored in schema:
-        return underscored, True
+    if schema.spellings is not None:
+        return _spelled(flag, underscored, schema, schema.spellings, abbreviations)
+    for known in (name, underscored):
+        if known in schema:
+            return known, "known"
     if _switched_off(underscored, schema):
-        return underscored[3:], True
-    if closed and flag.startswith("--"):
+        return underscored[3:], "known"
+    if abbreviations and flag.name.startswith("--"):
         matches = [candidate for candidate in schema if candidate.startswith(underscored)]
         if len(matches) == 1:
-            return matches[0], True
+            return matches[0], "known"
         if matches:
-            return underscored, False
-    return underscored, True
+            return underscored, "ambiguous"
+    return underscored, "unknown"
+
+
+def _spelled(
+    flag: Flag, name: str, schema: Schema, spellings: Mapping[str, str], abbreviations: bool
+) -> tuple[str, Found]:
+    """The same for a parser that takes its flags as they are spelled, `-b4` for `-b 4` among them."""
+    if flag.name in spellings:
+        return spellings[flag.name], "known"
+    if not flag.name.startswith("--"):
+        short = spellings.get(flag.name[:2])
+        if short is not None and flag.inline is None and schema.edition(short).values != 0:
+            flag.inline = flag.word.after(2)
+        return (short, "known") if short is not None else (name, "unknown")
+    matches = {spellings[long] for long in spellings if long.startswith(flag.name)} if abbreviations else set()
+    if len(matches) == 1:
+        return matches.pop(), "known"
+    return name, "ambiguous" if matches else "unknown"
 
 
 def _switched_off(name: str, schema: Schema) -> bool:
@@ -207,6 +230,11 @@ def _argument(
     if unresolved is not None:
         return Argument(name, None, origin, key, at, unknown=unresolved.unknown), []
     texts = [word.text or "" for word in values]
+    if edition is not None and edition.at is not None and edition.values == 0:
+        message = f"{flag.name} takes no value and is given {texts[0]!r}"
+        return Argument(name, None, origin, key, at, unknown=message), [
+            ArgumentIssue("type", name, message, origin.literal or at, f"write {flag.name} alone, or leave it out")
+        ]
     if edition is None:
         return Argument(name, texts[0] if len(texts) == 1 else texts, origin, key, at), []
     try:
@@ -222,6 +250,18 @@ def _ambiguous(flag: str, name: str, key: Location) -> ArgumentIssue:
     return ArgumentIssue(
         "ambiguous", name, f"{flag} is ambiguous: several arguments begin like it", key, "write it out"
     )
+
+
+def _undeclared(
+    flag: str, name: str, key: Location, schema: Schema, closed: bool, dashes: bool
+) -> ArgumentIssue | None:
+    """What to say of a flag that nothing declares. It is a crash for sure where the script says all of its parser."""
+    if schema.spellings is None:
+        issue = unknown_argument(name, key, schema, closed, spelled="--{}", dashes=dashes)
+    else:
+        issue = unknown_argument(flag, key, {long: schema[own] for long, own in schema.spellings.items()}, closed)
+    whole = closed and bool(schema.own) and not schema.sections
+    return replace(issue, certain=whole or issue.certain) if issue is not None else None
 
 
 def unknown_argument(
@@ -245,7 +285,7 @@ def unknown_argument(
     if not closed or spec is None:
         return None
     versions = spec.versions[0] if len(spec.versions) == 1 else f"{spec.versions[0]} to {spec.versions[-1]}"
-    message = f"unknown argument {shown}: {spec.package} {versions} has none of this name"
+    message = f"unknown argument {shown}: {f'{spec.package} {versions}'.rstrip()} has none of this name"
     return ArgumentIssue("unknown", name, message, key, f"remove {shown} or correct its name", certain=False)
 
 

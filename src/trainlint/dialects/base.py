@@ -11,6 +11,7 @@ from trainlint.dialects.tables import Schema
 from trainlint.document import Document
 from trainlint.facts import Argument, Arguments, Derivation, Fact, Run, Unknown, View
 from trainlint.links import Files
+from trainlint.scripts import Scripts
 from trainlint.text import Location, Span
 
 
@@ -24,6 +25,7 @@ class Context:
     files: Files
     stated: Mapping[str, Fact] = field(default_factory=dict)
     targets: Mapping[str, str] = field(default_factory=dict)
+    scripts: Scripts = field(default_factory=Scripts)
 
 
 CommandReader = Callable[[Document, Started, Context], "list[Run] | None"]

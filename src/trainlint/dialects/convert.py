@@ -33,13 +33,20 @@ def from_text(edition: Edition, texts: Sequence[str]) -> Any:
         return [_scalar(text, frozenset({listed[5:-1] or "str"})) for text in texts]
     if not texts:
         return True
+    if edition.truthy and texts[0].lower() in FALSE:
+        raise Rejected(
+            "type", f"{texts[0]!r} is true here: the script's type=bool takes any text but the empty one for true"
+        )
     if edition.choices is not None:
         for choice in edition.choices:
             if str(choice) == texts[0]:
                 return choice
         if edition.types <= {"str", "None"}:
             raise Rejected("choice", f"{texts[0]!r} is none of {_listed(edition.choices)}")
-    return _bounded(edition, _scalar(texts[0], edition.types))
+    value = _bounded(edition, _scalar(texts[0], edition.types))
+    if edition.at is not None and edition.limits(value) and value not in (edition.choices or ()):
+        raise Rejected("choice", f"{texts[0]!r} is none of {_listed(edition.choices or ())}")
+    return value
 
 
 def _scalar(text: str, types: frozenset[str]) -> Any:

@@ -1,6 +1,7 @@
 """Frameworks that no dialect knows: well-known names on a training launch or in a data file, read with low confidence.
 
-Nobody can say what such a program does where a setting is absent, so nothing is a default here: absent is unknown.
+Nobody can say what such a program does where a setting is absent, so absent is unknown, unless its script is on disk and
+declares a default.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from trainlint.dialects import argv, dotted, hf_trainer
+from trainlint.dialects import argv, declared, dotted, hf_trainer
 from trainlint.dialects.base import Context, Dialect, from_command, from_tree, names
 from trainlint.dialects.launchers import Started
 from trainlint.dialects.tables import Schema
@@ -53,6 +54,11 @@ NAMES: dict[str, tuple[str, ...]] = {
 """What trainers usually call a fact, the clearest name first."""
 TEXTS = frozenset({"lr_scheduler_type", "optim", "output_dir", "model_name_or_path", "datasets", "bf16", "fp16"})
 """The facts that are no numbers."""
+TRAINING = frozenset(
+    {"learning_rate", "gradient_accumulation_steps", "num_train_epochs", "warmup_steps", "warmup_ratio", "lr_scheduler_type",
+     "weight_decay", "max_grad_norm", "optim"}
+)  # fmt: skip
+"""The facts that only training has."""
 FACT_OF = {name: fact for fact, known in NAMES.items() for name in known}
 UNMISTAKABLE = frozenset(
     {"gradient_accumulation_steps", "gradient_accumulation", "grad_accum_steps", "grad_accum", "accumulate_grad_batches",
@@ -75,9 +81,23 @@ def _arg(fact: str) -> Derivation:
         for name in NAMES[fact]:
             if name in r.run.arguments.given:
                 return r.arg(name)
+        for name in NAMES[fact]:
+            if name in r.run.context["schema"] and _tells(fact, value := r.arg(name)):
+                return value
         raise Unknown(REASON, fact)
 
     return derive
+
+
+def _tells(fact: str, value: Any) -> bool:
+    """Is this a value that others have for the fact?"""
+    return isinstance(value, (int, float)) or (fact in TEXTS and value is not None)
+
+
+def _max_steps(r: View) -> int | None:
+    """None or less than one leaves it to the epochs."""
+    value = _arg("max_steps")(r)
+    return int(value) if value > 0 else None
 
 
 def _method(r: View) -> str:
@@ -98,7 +118,7 @@ FACTS: dict[str, Derivation] = {
     "stage": hf_trainer.stage,
     "method": _method,
     "mixed_precision": _precision,
-    "max_steps": _arg("max_steps"),
+    "max_steps": _max_steps,
     "datasets": lambda r: names(_arg("datasets")(r)),
     "optimizer_family": hf_trainer.optimizer_family,
     "dataset_format": lambda r: "any",
@@ -119,21 +139,20 @@ def _chosen(arguments: Arguments) -> Arguments:
 def _number(argument: Argument) -> Argument:
     """With the value that its text says; nobody can tell what a word does where others have a number."""
     value = dotted.typed(argument.value) if isinstance(argument.value, str) else argument.value
-    wrong = FACT_OF[argument.name] not in TEXTS and not isinstance(value, (int, float))
-    unknown = argument.unknown or (f"{argument.value!r} is no number" if wrong else None)
-    return replace(argument, value=value, unknown=unknown)
+    wrong = None if _tells(FACT_OF[argument.name], value) else f"{argument.value!r} is no number"
+    return replace(argument, value=value, unknown=argument.unknown or wrong)
 
 
 def _finish(run: Run) -> list[Run]:
     run.confidence = "low"
-    given = {FACT_OF[name]: name for name in run.arguments.given}
+    given = {FACT_OF[name]: name for name in run.arguments.given if name in FACT_OF}
     spell = run.spell
     run.spell = lambda fact: spell(given.get(fact, fact))
     return [run]
 
 
 def _is_run(given: set[str], enough: int, sure: int) -> bool:
-    facts = {FACT_OF[name] for name in given}
+    facts = {FACT_OF[name] for name in given if name in FACT_OF}
     return bool(given & RATES) and len(facts) >= enough and len(given & UNMISTAKABLE) >= sure
 
 
@@ -149,6 +168,12 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
         if short in FACT_OF:
             arguments.given[short] = Argument(short, leaf.value, leaf.origin, leaf.key, leaf.at, leaf.unknown)
     kept = _chosen(arguments)
+    trains = any(FACT_OF[name] in TRAINING for name in kept.given)
+    own = declared.of(document, started, context) if trains else None
+    if own is not None and _is_run({*kept.given, *own.schema}, ENOUGH_FLAGS, 1):
+        arguments = own.arguments(document, started.words, context)
+        arguments.given |= {name: _number(arguments.given[name]) for name in arguments.given.keys() & FACT_OF.keys()}
+        return _finish(from_command(DIALECT, document, started, context, arguments, own.schema))
     if not _is_run(set(kept.given), ENOUGH_FLAGS, 1):
         return None
     return _finish(from_command(DIALECT, document, started, context, kept, SCHEMA))

@@ -10,7 +10,7 @@ import math
 import re
 from typing import Any
 
-from trainlint.dialects import accelerate, argv, deepspeed, tree
+from trainlint.dialects import accelerate, argv, declared, deepspeed, tree
 from trainlint.dialects import fsdp as fsdp_file
 from trainlint.dialects.base import Context, Dialect, arg, from_command, from_tree, linked, names
 from trainlint.dialects.convert import from_loaded
@@ -19,7 +19,7 @@ from trainlint.dialects.tables import Schema
 from trainlint.document import Document
 from trainlint.facts import Arguments, Derivation, Run, Unknown, View
 
-SCHEMA = Schema("transformers:seq2seq", overrides={"optim": "adamw_torch"})
+SCHEMA = declared.TRAINER
 MARKS = frozenset(
     {"per_device_train_batch_size", "num_train_epochs", "learning_rate", "gradient_accumulation_steps", "max_steps"}
 )
@@ -242,13 +242,21 @@ def _own(fact: str) -> Derivation:
         for name in SCRIPT_NAMES[fact]:
             if r.given(name):
                 return _typed(r.arg(name))
+        for name in SCRIPT_NAMES[fact]:
+            if (value := _default(r, name)) is not None:
+                return value
         raise Unknown(f"the script's own argument for {fact} is not known", fact)
 
     return derive
 
 
+def _default(r: View, name: str) -> Any:
+    """What the script does where an argument that it declares is absent; None where it declares none or leaves it out."""
+    return r.arg(name) if name in r.run.context["schema"] else None
+
+
 def _typed(value: Any) -> Any:
-    """The script's own declaration is not known: a word that reads as a number or a truth value is taken for one."""
+    """Where the script's own declaration is not known, a word that reads as a number or a truth value is taken for one."""
     if not isinstance(value, str):
         return value
     for convert in (int, float):
@@ -264,8 +272,15 @@ def script_name(r: View) -> str:
     return started.name if started is not None else ""
 
 
+STAGES = {f"trl:{name.upper()}Config": name for name in ("sft", "dpo", "kto", "grpo", "orpo", "cpo")}
+"""What a script trains that takes these settings of TRL."""
+
+
 def stage(r: View) -> str:
     """`pt`, `sft`, `dpo`, …: read off the script's name, where that says it."""
+    for section in r.run.context["schema"].sections:
+        if section in STAGES:
+            return STAGES[section]
     name = script_name(r).lower()
     for pattern, found in (
         (r"(^|[^a-z])(dpo|orpo|kto|simpo|grpo|ppo|cpo)([^a-z]|$)", ""),
@@ -281,17 +296,19 @@ def stage(r: View) -> str:
     raise Unknown(f"nothing says whether {name or 'this run'} pre-trains or fine-tunes", "stage")
 
 
+SWITCHES = ("use_lora", "use_peft", "lora_enable")
+
+
 def method(r: View) -> str:
     """`full`, `lora` or `qlora`. A script without LoRA arguments may still build an adapter in its code."""
-    for name in ("use_lora", "use_peft", "lora_enable"):
-        if r.given(name) and _typed(r.arg(name)) is False:
-            return "full"
+    switches = [name for name in SWITCHES if r.given(name) or _default(r, name) is not None]
+    if any(_typed(r.arg(name)) is False for name in switches):
+        return "full"
     quantized = any(
         r.given(name) and _typed(r.arg(name)) not in (False, None, 16)
         for name in ("load_in_4bit", "load_in_8bit", "q_lora")
     )
-    lora = any(r.given(name) for name in (*SCRIPT_NAMES["lora_rank"], "use_lora", "use_peft", "lora_enable"))
-    if lora:
+    if switches or any(r.given(name) for name in SCRIPT_NAMES["lora_rank"]):
         return "qlora" if quantized else "lora"
     if script_name(r) in ("run_clm.py", "run_clm_no_trainer.py"):
         return "full"
@@ -401,7 +418,13 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
     flags = {word.known_prefix.partition("=")[0].lstrip("-").replace("-", "_") for word in started.words}
     if not flags & MARKS and not ({"output_dir", "model_name_or_path"} <= flags):
         return None
-    run = command_run(DIALECT, document, started, context, SCHEMA, closed=False)
+    own = declared.of(document, started, context)
+    if own is None:
+        run = command_run(DIALECT, document, started, context, SCHEMA, closed=False)
+    else:
+        arguments = own.arguments(document, started.words, context)
+        run = from_command(DIALECT, document, started, context, arguments, own.schema)
+        link_files(run)
     if not set(run.arguments.given) & MARKS and run.arguments.open is None:
         return None
     return _speak(run)

@@ -16,6 +16,7 @@ from typing import Any
 from trainlint.document import Origin
 from trainlint.facts import Unknown
 from trainlint.findings import Confidence
+from trainlint.text import Location
 
 NO_DEFAULT = object()
 
@@ -42,6 +43,12 @@ class Edition:
     """How many values argparse wants: 0 for a bare switch, "?" for none or one; None: what the type says."""
     bare: bool = False
     """May the flag stand alone? HfArgumentParser wants a value for an optional boolean whose default is None."""
+    repeats: bool = False
+    """Is every occurrence kept, so that a flag may be given twice?"""
+    truthy: bool = False
+    """argparse's `type=bool`: every text but the empty one is true."""
+    at: Location | None = None
+    """Where a script on disk declares it."""
 
     @cached_property
     def types(self) -> frozenset[str]:
@@ -123,9 +130,18 @@ class Schema(Mapping[str, Spec]):
     """The arguments that one parser knows: some sections of tables, the first one wins where two define a name."""
 
     def __init__(
-        self, *sections: str, overrides: Mapping[str, Any] | None = None, targets: Mapping[str, str] | None = None
+        self,
+        *sections: str,
+        overrides: Mapping[str, Any] | None = None,
+        targets: Mapping[str, str] | None = None,
+        own: Mapping[str, Spec] | None = None,
+        spellings: Mapping[str, str] | None = None,
     ) -> None:
-        self._sections = sections
+        self.sections = sections
+        self.own = own or {}
+        """What the script at hand declares itself; it goes before every section."""
+        self.spellings = spellings
+        """The only flags that there are, with the names of their arguments; None: any spelling of a name will do."""
         self.overrides = overrides or {}
         """Defaults that the framework itself puts over its parser's, by name."""
         self.targets = targets or {}
@@ -133,7 +149,9 @@ class Schema(Mapping[str, Spec]):
 
     def aimed(self, targets: Mapping[str, str]) -> Schema:
         """The same arguments as these versions define them."""
-        return Schema(*self._sections, overrides=self.overrides, targets=targets) if targets else self
+        if not targets:
+            return self
+        return Schema(*self.sections, overrides=self.overrides, targets=targets, own=self.own, spellings=self.spellings)
 
     def target(self, spec: Spec) -> str | None:
         """The stated version of the argument's package."""
@@ -141,8 +159,8 @@ class Schema(Mapping[str, Spec]):
 
     @cached_property
     def _specs(self) -> dict[str, Spec]:
-        specs: dict[str, Spec] = {}
-        for section in self._sections:
+        specs = dict(self.own)
+        for section in self.sections:
             for name, spec in _section(section).items():
                 specs.setdefault(name, spec)
         return specs
@@ -183,6 +201,9 @@ class Schema(Mapping[str, Spec]):
         target = self.target(spec)
         # what the target lacks has another name there, and mostly the same default
         edition = spec.at(target) or spec.newest
+        if edition.at is not None and not edition.required and edition.default is not NO_DEFAULT:
+            said = f"{edition.at.source.path.rpartition('/')[2]} line {edition.at.start.line}"
+            return edition.default, Origin("framework-default", said, edition.at), "high"
         label = f"{spec.package} {target or edition.last} default"
         if name in self.overrides:
             return self.overrides[name], Origin("framework-default", f"{spec.package} default"), "high"
@@ -222,7 +243,13 @@ def _section(name: str) -> dict[str, Spec]:
     return specs
 
 
-def _edition(entry: dict[str, Any]) -> Edition:
+def declared(name: str, entry: Mapping[str, Any], script: str, at: Location | None) -> Spec:
+    """An argument of a script on disk, which has one version: this one."""
+    edition = _edition({"from": "", "to": "", **entry})
+    return Spec(name, script, ("",), (replace(edition, at=at),))
+
+
+def _edition(entry: Mapping[str, Any]) -> Edition:
     types = entry["type"].split(" | ")
     values = entry.get("values")
     bare = (
@@ -241,6 +268,8 @@ def _edition(entry: dict[str, Any]) -> Edition:
         tuple((bound, entry[bound]) for bound in ("ge", "gt", "le", "lt") if bound in entry),
         values,
         bare,
+        entry.get("repeats", False),
+        entry.get("truthy", False),
     )
 
 

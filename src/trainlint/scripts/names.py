@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+
+MUTATORS = frozenset({"append", "extend", "insert", "remove", "pop", "clear", "update", "setdefault", "add", "discard"})
+"""Methods that change a list, dictionary or set."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,7 @@ class Module:
     source: str
     is_package: bool
     library: Library = field(repr=False)
+    path: str = ""
 
     @property
     def package(self) -> str:
@@ -32,7 +37,9 @@ class Module:
 
     @cached_property
     def tree(self) -> ast.Module:
-        return ast.parse(self.source)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an unknown escape in somebody's text
+            return ast.parse(self.source)
 
     @cached_property
     def bindings(self) -> Mapping[str, list[ast.AST]]:
@@ -42,21 +49,24 @@ class Module:
         """Everything ``name`` may stand for; several entries when branches bind it differently, none when unknown."""
         found: list[Bound] = []
         for node in self.bindings.get(name, ()):
-            if isinstance(node, ast.ImportFrom):
-                found += self.imported(node, name)
-            elif isinstance(node, ast.Import):
-                alias = next(a for a in node.names if (a.asname or a.name.partition(".")[0]) == name)
-                target = self.library.module(alias.name if alias.asname else name)
-                found += [Bound(target.tree, target)] if target else []
-            else:
-                found.append(Bound(node, self))
+            found += self.bound(node, name)
         if not found and name != "*":
             stars = [n for n in self.bindings.get("*", ()) if isinstance(n, ast.ImportFrom)]
-            origins = [self.library.module(self._origin(n)) for n in stars]
+            origins = [self.library.module(self.origin(n)) for n in stars]
             found = [b for origin in origins if origin and origin is not self for b in origin.lookup(name)]
         return found
 
-    def _origin(self, node: ast.ImportFrom) -> str:
+    def bound(self, node: ast.AST, name: str) -> list[Bound]:
+        """What `name` means where `node`, a statement or expression of this module, binds it."""
+        if isinstance(node, ast.ImportFrom):
+            return self.imported(node, name)
+        if isinstance(node, ast.Import):
+            alias = next(a for a in node.names if (a.asname or a.name.partition(".")[0]) == name)
+            target = self.library.module(alias.name if alias.asname else name)
+            return [Bound(target.tree, target)] if target else []
+        return [Bound(node, self)]
+
+    def origin(self, node: ast.ImportFrom) -> str:
         """The absolute name of the module that an import statement reads."""
         base = node.module or ""
         if not node.level:
@@ -68,7 +78,7 @@ class Module:
     def imported(self, node: ast.ImportFrom, name: str) -> list[Bound]:
         """What a name means that an import statement of this module brings, wherever the statement stands."""
         original = next(a.name for a in node.names if (a.asname or a.name) == name)
-        base = self._origin(node)
+        base = self.origin(node)
         if (submodule := self.library.module(f"{base}.{original}")) is not None:
             return [Bound(submodule.tree, submodule)]
         origin = self.library.module(base)
@@ -76,7 +86,10 @@ class Module:
 
 
 def collect_bindings(body: Iterable[ast.stmt]) -> dict[str, list[ast.AST]]:
-    """The names bound by ``body``, looking into ``if``, ``try`` and ``with`` but not into functions or classes."""
+    """The names bound by ``body``, looking into its blocks but not into functions or classes.
+
+    A statement that changes what a name holds is one of its bindings too: the name then has no one value.
+    """
     names: dict[str, list[ast.AST]] = {}
     for node in flat(body):
         if isinstance(node, ast.ClassDef | ast.FunctionDef):
@@ -93,14 +106,26 @@ def collect_bindings(body: Iterable[ast.stmt]) -> dict[str, list[ast.AST]]:
                     names.setdefault(target.id, []).append(node.value)
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value:
             names.setdefault(node.target.id, []).append(node.value)
+        elif (changed := _changed(node)) is not None:
+            names.setdefault(changed, []).append(node)
     return names
+
+
+def _changed(node: ast.stmt) -> str | None:
+    """The name whose value a statement changes in place: `x += 1`, `x.append(1)`, `for x in …`."""
+    match node:
+        case ast.AugAssign(target=ast.Name(id=name)) | ast.For(target=ast.Name(id=name)):
+            return name
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method))) if method in MUTATORS:
+            return name
+    return None
 
 
 def flat(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
     """The statements of ``body`` and of the blocks in it, in order."""
     for node in body:
         yield node
-        if isinstance(node, ast.If | ast.Try | ast.With):
+        if isinstance(node, ast.If | ast.Try | ast.With | ast.For | ast.While):
             yield from flat(node.body)
             yield from flat(getattr(node, "orelse", []))
             for handler in getattr(node, "handlers", []):
@@ -122,7 +147,7 @@ class Library:
             found = None
             for candidate in (f"{path}/__init__.py", f"{path}.py"):
                 if candidate in self.files:
-                    found = Module(dotted, self.files[candidate], candidate.endswith("__init__.py"), self)
+                    found = Module(dotted, self.files[candidate], candidate.endswith("__init__.py"), self, candidate)
                     break
             self._modules[dotted] = found
         return self._modules[dotted]
@@ -149,7 +174,8 @@ class Scope:
     def resolve(self, node: ast.AST) -> list[Bound]:
         """What a name or dotted name stands for."""
         if isinstance(node, ast.Name):
-            return [Bound(n, self.module) for n in self.local.get(node.id, ())] or self.module.lookup(node.id)
+            own = [bound for n in self.local.get(node.id, ()) for bound in self.module.bound(n, node.id)]
+            return own if node.id in self.local else self.module.lookup(node.id)
         if isinstance(node, ast.Attribute):
             found: list[Bound] = []
             for owner in self.resolve(node.value):

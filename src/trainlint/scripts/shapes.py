@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -65,7 +66,8 @@ def read_type(node: ast.expr | None, scope: Scope) -> Shape:
         case ast.Constant(value=None):
             return Shape(frozenset({"None"}))
         case ast.Constant(value=str() as text):
-            return read_type(ast.parse(text, mode="eval").body, scope)
+            with contextlib.suppress(SyntaxError, ValueError):
+                return read_type(ast.parse(text, mode="eval").body, scope)
         case ast.BinOp(op=ast.BitOr(), left=left, right=right):
             return read_type(left, scope) | read_type(right, scope)
         case ast.Subscript(value=head, slice=inner):

@@ -23,6 +23,9 @@ OPERATORS: Mapping[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.LShift: operator.lshift,
     ast.Pow: lambda a, b: a**b if abs(b) < 100 else 1 / 0,
 }
+LARGEST = 2**64
+"""No default is larger; text that makes one larger is no configuration, and may mean harm."""
+LONGEST = 10_000
 BUILTINS: Mapping[str, Callable[..., Any]] = {
     "int": int,
     "float": float,
@@ -54,7 +57,7 @@ def _evaluate(node: ast.AST, scope: Scope) -> Any:
         case ast.UnaryOp(op=ast.Not()):
             return not _evaluate(node.operand, scope)
         case ast.BinOp() if type(node.op) in OPERATORS:
-            return OPERATORS[type(node.op)](_evaluate(node.left, scope), _evaluate(node.right, scope))
+            return _calculate(node.op, _evaluate(node.left, scope), _evaluate(node.right, scope))
         case ast.JoinedStr():
             return "".join(str(_evaluate(part, scope)) for part in node.values)
         case ast.FormattedValue(conversion=-1, format_spec=None):
@@ -68,6 +71,18 @@ def _evaluate(node: ast.AST, scope: Scope) -> Any:
         case ast.Name() | ast.Attribute():
             return _evaluate_name(node, scope)
     raise Unevaluable(ast.unparse(node))
+
+
+def _calculate(operation: ast.operator, left: Any, right: Any) -> Any:
+    """Raises ValueError for what would grow without bounds."""
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, int | float) and abs(one) > LARGEST:
+            raise ValueError(one)
+        if isinstance(one, str | list) and isinstance(other, int) and len(one) * other > LONGEST:
+            raise ValueError(one)
+    if isinstance(operation, ast.LShift) and right > 64:
+        raise ValueError(right)
+    return OPERATORS[type(operation)](left, right)
 
 
 def _evaluate_call(node: ast.Call, scope: Scope) -> Any:

@@ -1,0 +1,84 @@
+"""What a script declares: its arguments in the words of the tables, each with the place of its declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from trainlint.scripts.fields import Definition
+from trainlint.text import Location
+
+
+class Unread(Exception):
+    """The script has a parser that cannot be read from its text."""
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """One argument. `flags` are its spellings, the one that names it first; `entry` is what a table would say of it."""
+
+    name: str
+    flags: tuple[str, ...]
+    entry: Definition
+    at: Location | None = None
+    dest: str = ""
+
+
+@dataclass
+class Parser:
+    """All arguments of one script, as far as its text tells.
+
+    `open` is why it may take arguments that are not here, if it may; `sections` are tables of frameworks that it builds on.
+    """
+
+    declarations: dict[str, Declaration] = field(default_factory=dict)
+    sections: list[str] = field(default_factory=list)
+    open: str | None = None
+    spelled: bool = True
+    """Only the flags as they are spelled count; else `-` and `_` are the same."""
+    abbreviations: bool = True
+    """Does it take the beginning of a flag for the flag?"""
+    positionals: int | None = 0
+    """How many words it takes beside flags; None: any number."""
+    config: str | None = None
+    """The argument that names a file with more arguments."""
+
+    def leave_open(self, reason: str) -> None:
+        self.open = self.open or reason
+
+    def add(self, declaration: Declaration) -> None:
+        """Declared twice, on two ways through the program, an argument is what either makes of it."""
+        known = self.declarations.get(declaration.name)
+        self.declarations[declaration.name] = declaration if known is None else _either(known, declaration)
+
+    def override(self, declarations: Iterable[Declaration]) -> None:
+        """What a subclass declares again counts instead."""
+        self.declarations.update({declaration.name: declaration for declaration in declarations})
+
+    def set_default(self, dest: str, value: Definition) -> None:
+        for name, declaration in self.declarations.items():
+            if declaration.dest == dest:
+                rest = {k: v for k, v in declaration.entry.items() if k not in DEFAULTS}
+                self.declarations[name] = replace(declaration, entry={**rest, **value})
+
+
+DEFAULTS = ("default", "default_expression", "default_one_of", "required")
+UNDECIDED: Definition = {"default_expression": "it differs between the ways through the script"}
+
+
+def _either(one: Declaration, other: Declaration) -> Declaration:
+    flags = tuple(dict.fromkeys([*one.flags, *other.flags]))
+    if one.entry == other.entry:
+        return replace(one, flags=flags)
+    kinds = dict.fromkeys(f"{one.entry['type']} | {other.entry['type']}".split(" | "))
+    entry: dict[str, Any] = {"type": " | ".join(kinds)}
+    if "choices" in one.entry and "choices" in other.entry:
+        entry["choices"] = list(dict.fromkeys([*one.entry["choices"], *other.entry["choices"]]))
+    values = {one.entry.get("values"), other.entry.get("values")}
+    entry |= {"values": values.pop() if len(values) == 1 else "?"}
+    defaults = [{k: v for k, v in each.entry.items() if k in DEFAULTS} for each in (one, other)]
+    entry |= defaults[0] if defaults[0] == defaults[1] else UNDECIDED
+    if one.entry.get("repeats") or other.entry.get("repeats"):
+        entry["repeats"] = True
+    return replace(one, flags=flags, entry=entry)
