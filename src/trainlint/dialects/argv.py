@@ -7,7 +7,7 @@ absent arguments are unknown and not default.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Literal
@@ -51,12 +51,15 @@ def is_flag(word: Word) -> bool:
     return " " not in text.partition("=")[0]
 
 
-def cut(words: Sequence[Word]) -> Line:
-    """Cut the words of a program into flags with what follows them."""
+def cut(words: Sequence[Word], greedy: Collection[str] = ()) -> Line:
+    """Cut the words of a program into flags with what follows them. A greedy flag takes the next word, whatever it is."""
     line = Line()
     for word in words:
+        last = line.flags[-1] if line.flags else None
         if word.text in LEFT_OUT:
             line.open = line.open or "a part of the command is left out"
+        elif last is not None and last.name in greedy and last.inline is None and not last.following:
+            last.following.append(word)
         elif is_flag(word):
             name, equals, _ = word.known_prefix.partition("=")
             if equals:
@@ -87,6 +90,7 @@ def read(
     dashes: bool = False,
     abbreviations: bool = True,
     positionals: int | None = 0,
+    greedy: Collection[str] = (),
 ) -> Arguments:
     """The arguments that a HfArgumentParser (argparse) over `schema` makes of `words`.
 
@@ -94,7 +98,7 @@ def read(
     `dashes`: the flags are spelled `--micro-batch-size`; `abbreviations`: a closed parser takes unique beginnings;
     `positionals`: so many words before the first flag belong there; None: any number anywhere.
     """
-    line = cut(words)
+    line = cut(words, greedy)
     arguments = Arguments(open=line.open)
     for word in line.positionals[positionals:] if positionals is not None else []:
         if closed and word.text is not None and not word.text.endswith((".json", ".yaml", ".yml")):
@@ -105,7 +109,7 @@ def read(
         values, stray = _values(flag, schema, name)
         advice = f"quote the value of {flag.name}, or remove the word"
         arguments.issues += [
-            _stray(source, word, f"{flag.name} takes {_arity(schema, name)}", advice, closed)
+            _stray(source, word, f"{flag.name} takes {_arity(flag, schema, name)}", advice, closed)
             for word in stray
             if word.text is not None and positionals is not None and not _in_placeholder([*values, *stray])
         ]
@@ -132,8 +136,9 @@ def _values(flag: Flag, schema: Schema, name: str) -> tuple[list[Word], list[Wor
     """The words that the flag takes, and those that are left over because it takes one."""
     if flag.inline is not None:
         return [flag.inline], flag.following
-    if name in schema and schema.edition(name).values == 0:
-        return [], flag.following
+    count = _count(flag, schema, name)
+    if isinstance(count, int):
+        return flag.following[:count], flag.following[count:]
     if name not in schema or any(kind.startswith("list") for kind in schema.edition(name).types):
         return flag.following, []
     return flag.following[:1], flag.following[1:]
@@ -144,8 +149,20 @@ def _in_placeholder(words: Sequence[Word]) -> bool:
     return any((word.text or "").startswith("<") for word in words)
 
 
-def _arity(schema: Schema, name: str) -> str:
-    return "no value" if name in schema and schema.edition(name).values == 0 else "one value"
+def _count(flag: Flag, schema: Schema, name: str) -> int | str | None:
+    """How many values a flag wants, as `Edition.values` says it: `--no_x` none."""
+    return 0 if _negated(flag, name) else schema.edition(name).values if name in schema else None
+
+
+def _negated(flag: Flag, name: str) -> bool:
+    """Is this `--no_x` for an argument `x`?"""
+    own = flag.name.lstrip("-").replace("-", "_")
+    return own == f"no_{name}"
+
+
+def _arity(flag: Flag, schema: Schema, name: str) -> str:
+    count = _count(flag, schema, name)
+    return "no value" if count == 0 else f"{count} values" if isinstance(count, int) and count > 1 else "one value"
 
 
 def _stray(source: SourceText, word: Word, why: str, advice: str, certain: bool) -> ArgumentIssue:
@@ -221,16 +238,19 @@ def _argument(
             advice = f"give {flag.name} a value or remove it"
             issue = ArgumentIssue("missing-value", name, message, key, advice)
             return Argument(name, None, literal, key, key, unknown="it has no value"), [issue]
-        own = flag.name.lstrip("-").replace("-", "_")
-        negated = own.startswith("no_") and own != name
-        return Argument(name, not negated, literal, key, key), []
+        return Argument(name, not _negated(flag, name), literal, key, key), []
     at = Location(source, Span(values[0].span.start, values[-1].span.end))
     origin = values[0].origin if len(values) == 1 else Origin("computed", at.text, at, tuple(w.origin for w in values))
     unresolved = next((word for word in values if word.text is None), None)
     if unresolved is not None:
         return Argument(name, None, origin, key, at, unknown=unresolved.unknown), []
     texts = [word.text or "" for word in values]
-    if edition is not None and edition.at is not None and edition.values == 0:
+    if edition is not None and isinstance(edition.values, int) and 0 < edition.values != len(values):
+        message = f"{flag.name} takes {edition.values} values and is given {len(values)}"
+        return Argument(name, None, origin, key, at, unknown=message), [
+            ArgumentIssue("missing-value", name, message, origin.literal or at, f"give it {edition.values} values")
+        ]
+    if edition is not None and edition.at is not None and _count(flag, schema, name) == 0:
         message = f"{flag.name} takes no value and is given {texts[0]!r}"
         return Argument(name, None, origin, key, at, unknown=message), [
             ArgumentIssue("type", name, message, origin.literal or at, f"write {flag.name} alone, or leave it out")

@@ -32,6 +32,13 @@ class Declared:
     def closed(self) -> bool:
         return self.parser.open is None
 
+    @property
+    def _greedy(self) -> frozenset[str]:
+        if not self.parser.greedy:
+            return frozenset()
+        known = self.parser.declarations.values()
+        return frozenset(flag for one in known if one.entry.get("values") == 1 for flag in one.flags)
+
     def arguments(self, document: Document, words: Sequence[Word], context: Context) -> Arguments:
         """The script's arguments on a command line, those that nobody declares with the value that their text says."""
         found = argv.read(
@@ -41,6 +48,7 @@ class Declared:
             closed=self.closed,
             abbreviations=self.parser.abbreviations,
             positionals=self.parser.positionals,
+            greedy=self._greedy,
         )
         if self.parser.config in found.given:
             found.open = found.open or f"the file behind --{self.parser.config} may set it"

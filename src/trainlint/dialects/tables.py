@@ -252,11 +252,8 @@ def declared(name: str, entry: Mapping[str, Any], script: str, at: Location | No
 def _edition(entry: Mapping[str, Any]) -> Edition:
     types = entry["type"].split(" | ")
     values = entry.get("values")
-    bare = (
-        values in (0, "?")
-        or "any" in types
-        or ("bool" in types and (types == ["bool"] or entry.get("default") is not None))
-    )
+    optional = "bool" in types and (types == ["bool"] or entry.get("default") is not None)
+    bare = values in (0, "?") or (values is None and ("any" in types or optional))
     return Edition(
         entry["from"],
         entry["to"],

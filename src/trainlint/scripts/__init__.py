@@ -9,7 +9,7 @@ import ast
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from trainlint.scripts import argparse_
+from trainlint.scripts import absl_, argparse_, click_, fire_, tyro_
 from trainlint.scripts.frames import dotted
 from trainlint.scripts.model import Declaration, Parser, Unread
 from trainlint.scripts.names import MUTATORS, Module
@@ -18,7 +18,13 @@ from trainlint.scripts.project import Project
 __all__ = ["Declaration", "Parser", "Scripts"]
 
 Style = Callable[[Module, Project], "Parser | None"]
-STYLES: tuple[tuple[tuple[str, ...], Style], ...] = ((argparse_.IMPORTS, argparse_.read),)
+STYLES: tuple[tuple[tuple[str, ...], Style], ...] = (
+    (fire_.MARKS, fire_.read),
+    (tyro_.MARKS, tyro_.read),
+    (click_.MARKS, click_.read),
+    (absl_.MARKS, absl_.read),
+    (("import",), argparse_.read),  # a script without a parser of its own may import one
+)
 """Words of which a script has one where it may use the style, and the reader of the style."""
 
 

@@ -41,8 +41,6 @@ DEEPSPEED = ("deepspeed", "deepspeed_config", "deepscale", "deepscale_config", "
 """What `deepspeed.add_config_arguments` declares; the first one and `--deepscale` stand alone."""
 MAX_DEPTH = 4
 MARKS = (*PARSES, "add_argument")
-IMPORTS = ("import",)
-"""A script without a parser of its own may import one."""
 
 
 def read(script: Module, project: Project) -> Parser | None:
@@ -390,12 +388,14 @@ def option(given: dict[str, ast.expr], frame: Frame) -> Definition:
     elif converted not in ("int", "float", "str"):
         entry = {**entry, "type": "list" if entry["type"].startswith("list") else "any"}
         entry.pop("choices", None)
-    entry = _typed_default(entry, converted)
+    entry = _typed_default(dict(entry), converted)
     if action in ("append", "extend"):
         entry = {**entry, "type": "list", "repeats": True}
         entry.pop("choices", None)
-    if isinstance(nargs, ast.Constant) and nargs.value == "*":
-        entry["values"] = "?"
+    entry.pop("values", None)
+    values = 1 if nargs is None else "?" if nargs.value in ("*", "?") else nargs.value
+    if values != "+":
+        entry["values"] = values
     return entry
 
 

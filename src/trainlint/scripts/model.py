@@ -41,6 +41,8 @@ class Parser:
     """Does it take the beginning of a flag for the flag?"""
     positionals: int | None = 0
     """How many words it takes beside flags; None: any number."""
+    greedy: bool = False
+    """Does a flag that takes a value take the next word even where that is a flag?"""
     config: str | None = None
     """The argument that names a file with more arguments."""
 

@@ -66,6 +66,8 @@ def _evaluate(node: ast.AST, scope: Scope) -> Any:
             return _evaluate(node.body, scope)
         case ast.Call(keywords=[]):
             return _evaluate_call(node, scope)
+        case ast.Subscript(slice=ast.Constant() | ast.UnaryOp() | ast.Name()):
+            return _evaluate(node.value, scope)[_evaluate(node.slice, scope)]
         case ast.Attribute(attr="value"):
             return _evaluate(node.value, scope)
         case ast.Name() | ast.Attribute():
