@@ -83,6 +83,15 @@ def of(document: Document, started: Started, context: Context) -> Declared | Non
     return None if parser is None else Declared(parser, _schema(parser, started.name))
 
 
+def extend(schema: Schema, document: Document, started: Started, context: Context, closed: bool) -> tuple[Schema, bool]:
+    """A framework's own arguments, with those that the script on disk adds to them: it may be a fork, or newer."""
+    own = of(document, started, context)
+    if own is None:
+        return schema, closed
+    added = {name: spec for name, spec in own.schema.own.items() if name not in schema}
+    return schema.extended(added), closed and (own.closed or own.parser.drops)
+
+
 def _script(started: Started, directories: Sequence[Path]) -> tuple[Path, str] | None:
     """The one file that a command's program can be, with its name as a module where it is started as one."""
     text = started.program.text or ""
@@ -110,7 +119,7 @@ def _schema(parser: Parser, script: str) -> Schema:
         own[declaration.name] = spec
         for flag in declaration.flags:
             spellings.setdefault(flag, declaration.name)
-            if not parser.spelled:
+            if not parser.spelled and flag.startswith("--"):
                 own.setdefault(flag.lstrip("-").replace("-", "_"), spec)
     sections = parser.sections
     if parser.open is not None and not parser.spelled and not sections:

@@ -339,7 +339,8 @@ SCRIPT_FACTS: dict[str, Derivation] = {
 def command_run(
     dialect: Dialect, document: Document, started: Started, context: Context, schema: Schema, *, closed: bool
 ) -> Run:
-    """A Trainer run from a command line, with the DeepSpeed file that it names."""
+    """A Trainer run from a command line, with the DeepSpeed file that it names and what its script adds to the schema."""
+    schema, closed = declared.extend(schema, document, started, context, closed)
     arguments = argv.read(document.source, started.words, schema.aimed(context.targets), closed=closed)
     run = from_command(dialect, document, started, context, arguments, schema)
     link_files(run)

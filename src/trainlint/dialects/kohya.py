@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from trainlint.dialects import argv, dotted, scale
+from trainlint.dialects import argv, declared, dotted, scale
 from trainlint.dialects.base import Context, Dialect, arg, from_command, from_tree
 from trainlint.dialects.convert import from_loaded
 from trainlint.dialects.launchers import Started
@@ -150,7 +150,8 @@ def _read_tree(document: Document, context: Context) -> list[Run] | None:
 def _read_command(document: Document, started: Started, context: Context) -> list[Run] | None:
     if SCRIPT.fullmatch(started.name) is None:
         return None
-    arguments = argv.read(document.source, started.words, SCHEMA, closed=True, abbreviations=False)
+    schema, closed = declared.extend(SCHEMA, document, started, context, True)
+    arguments = argv.read(document.source, started.words, schema, closed=closed, abbreviations=False)
     if DIFFUSERS & set(arguments.given):
         return None
     config = arguments.given.get("config_file")
@@ -158,7 +159,7 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
         return None
     if config is not None:
         _put_below(arguments, config, document, started, context)
-    return [from_command(DIALECT, document, started, context, arguments, SCHEMA)]
+    return [from_command(DIALECT, document, started, context, arguments, schema)]
 
 
 def _put_below(arguments: Arguments, config: Argument, document: Document, started: Started, context: Context) -> None:

@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import Any
 
-from trainlint.dialects import argv, scale
+from trainlint.dialects import argv, declared, scale
 from trainlint.dialects.base import Context, Dialect, arg, from_command, names
 from trainlint.dialects.launchers import Started
 from trainlint.dialects.tables import Schema
@@ -196,12 +196,11 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
     if match is None:
         return None
     command = match[1]
-    arguments = argv.read(document.source, started.words, schema(command), closed=True)
+    known, closed = declared.extend(schema(command), document, started, context, True)
+    arguments = argv.read(document.source, started.words, known, closed=closed)
     if not started.name.startswith("openrlhf.") and not set(arguments.given) & MARKS:
         return None
-    run = from_command(
-        DIALECT, document, started, context, arguments, schema(command), command=command, new=_is_new(arguments)
-    )
+    run = from_command(DIALECT, document, started, context, arguments, known, command=command, new=_is_new(arguments))
     run.spell = lambda fact: f"--{(_name(run, fact) if fact in NAMES else None) or fact}"
     return [run]
 

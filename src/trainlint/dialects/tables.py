@@ -136,10 +136,13 @@ class Schema(Mapping[str, Spec]):
         targets: Mapping[str, str] | None = None,
         own: Mapping[str, Spec] | None = None,
         spellings: Mapping[str, str] | None = None,
+        added: Mapping[str, Spec] | None = None,
     ) -> None:
         self.sections = sections
         self.own = own or {}
         """What the script at hand declares itself; it goes before every section."""
+        self.added = added or {}
+        """What it adds to a framework's parser; it goes after every section."""
         self.spellings = spellings
         """The only flags that there are, with the names of their arguments; None: any spelling of a name will do."""
         self.overrides = overrides or {}
@@ -149,9 +152,15 @@ class Schema(Mapping[str, Spec]):
 
     def aimed(self, targets: Mapping[str, str]) -> Schema:
         """The same arguments as these versions define them."""
-        if not targets:
-            return self
-        return Schema(*self.sections, overrides=self.overrides, targets=targets, own=self.own, spellings=self.spellings)
+        return self._with(targets=targets) if targets else self
+
+    def extended(self, added: Mapping[str, Spec]) -> Schema:
+        """The same arguments and these."""
+        return self._with(added=added) if added else self
+
+    def _with(self, **changed: Any) -> Schema:
+        same = {"overrides": self.overrides, "targets": self.targets, "own": self.own, "spellings": self.spellings}
+        return Schema(*self.sections, **{**same, "added": self.added, **changed})
 
     def target(self, spec: Spec) -> str | None:
         """The stated version of the argument's package."""
@@ -163,7 +172,7 @@ class Schema(Mapping[str, Spec]):
         for section in self.sections:
             for name, spec in _section(section).items():
                 specs.setdefault(name, spec)
-        return specs
+        return {**specs, **{name: spec for name, spec in self.added.items() if name not in specs}}
 
     def __getitem__(self, name: str) -> Spec:
         return self._specs[name]

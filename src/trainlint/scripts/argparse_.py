@@ -114,6 +114,7 @@ class _Reader:
             raise Unread("where its parser is made cannot be told")
         together = {id(frame.function) for frame in self.strict}
         if any(id(frame.function) not in together for frame in self.known):
+            self.result.drops = self.result.open is None
             self.result.leave_open("its parser lets unknown arguments pass (parse_known_args)")
         for dest, value in self._defaults:
             self.result.set_default(dest, value)

@@ -35,6 +35,8 @@ class Parser:
     declarations: dict[str, Declaration] = field(default_factory=dict)
     sections: list[str] = field(default_factory=list)
     open: str | None = None
+    drops: bool = False
+    """Is it open because it lets unknown arguments pass, which then do nothing?"""
     spelled: bool = True
     """Only the flags as they are spelled count; else `-` and `_` are the same."""
     abbreviations: bool = True
