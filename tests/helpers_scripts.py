@@ -17,15 +17,17 @@ from trainlint.dialects.base import Context
 from trainlint.dialects.launchers import start
 from trainlint.facts import Arguments
 from trainlint.links import Files
+from trainlint.scripts import Scripts
 from trainlint.text import SourceText
 
 FIXTURES = Path(__file__).parent / "scripts" / "fixtures"
+SCRIPTS = Scripts()
 
 
 def command(text: str, folder: Path = FIXTURES) -> tuple[declared.Declared | None, Arguments]:
     """The script's parser as a launch of it finds it, and the arguments of the launch."""
     document = readers.read(SourceText("run.sh", text, folder / "run.sh"))
-    context = Context(Files(readers.read))
+    context = Context(Files(readers.read), scripts=SCRIPTS if folder == FIXTURES else Scripts())
     started = start(document, document.invocations[-1].alternatives[0])
     assert started is not None
     own = declared.of(document, started, context)

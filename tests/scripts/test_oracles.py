@@ -62,7 +62,7 @@ def same(ours: Any, real: Any) -> bool:
 
 def test_argparse() -> None:
     parse = "import classic\ndef parse(line): return vars(classic.build().parse_args(line))"
-    agree("classic.py", parse, lines(CLASSIC, VALUES, 600))
+    agree("classic.py", parse, lines(CLASSIC, VALUES, 400))
 
 
 def test_argparse_defaults() -> None:
@@ -80,7 +80,7 @@ def test_argparse_defaults() -> None:
 
 def test_click() -> None:
     parse = "import clicked\ndef parse(line): return clicked.main.make_context('x', line).params"
-    agree("clicked.py", parse, lines(CLICKED, VALUES, 400))
+    agree("clicked.py", parse, lines(CLICKED, VALUES, 250))
 
 
 @pytest.mark.skipif(importlib.util.find_spec("transformers") is None, reason="transformers is not installed")

@@ -192,7 +192,7 @@ def _resolve(flag: Flag, schema: Schema, abbreviations: bool) -> tuple[str, Foun
         return _spelled(flag, underscored, schema, schema.spellings, abbreviations)
     for known in (name, underscored):
         if known in schema:
-            return known, "known"
+            return schema.own[known].name if known in schema.own else known, "known"
     if _switched_off(underscored, schema):
         return underscored[3:], "known"
     if abbreviations and flag.name.startswith("--"):

@@ -102,9 +102,10 @@ def _script(started: Started, directories: Sequence[Path]) -> tuple[Path, str] |
         names, module = [f"{path}.py", f"{path}/__main__.py"], text
     else:
         return None
-    found = {file for directory in directories for name in names if (file := directory / name).is_file()}
+    candidates = [directory / name for directory in directories for name in names]
+    found = {file.resolve(): file for file in candidates if file.is_file()}
     # of two files by that name only whoever knows the working directory can tell which one is meant
-    return (found.pop(), module) if len(found) == 1 else None
+    return (found.popitem()[1], module) if len(found) == 1 else None
 
 
 def _schema(parser: Parser, script: str) -> Schema:

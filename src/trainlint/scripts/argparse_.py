@@ -165,7 +165,7 @@ class _Reader:
         """The parser is a parameter: follow it into the calls of the function."""
         for found, where in visit(frame.module.tree, Frame.of(frame.module)):
             if isinstance(found, ast.Call) and (called := function_of(found.func, where)) is not None:
-                for argument in (*found.args, *(keyword.value for keyword in found.keywords)):
+                for argument in _arguments(found):
                     if called[0] is frame.function and argument_of(called[0], called[2], found, argument) == text:
                         self.follow(argument, where)
 
@@ -213,13 +213,16 @@ class _Reader:
             return
         if function is None:
             raise Unread(f"its parser comes from {ast.unparse(call.func)[:60]}, which is not in this project")
-        body, home, _ = function
+        body, home, skipped = function
         for found, where in visit(body, home):
             if isinstance(found, ast.Return) and found.value is not None:
                 returned = dotted(found.value)
-                if returned is not None and returned in {a.arg for a in body.args.args}:
-                    continue  # handed through: what is done to it is a use
-                self.follow(found.value, where)
+                handed = [a for a in _arguments(call) if returned and argument_of(body, skipped, call, a) == returned]
+                for argument in handed:  # `parser = add_more(make())`
+                    self.uses(str(returned), body, home)
+                    self.follow(argument, frame)
+                if not handed:
+                    self.follow(found.value, where)
 
     def _is_a(self, node: ast.expr, frame: Frame, names: Collection[str]) -> bool:
         """A class of the project that is such a parser and changes nothing about it."""
@@ -245,11 +248,9 @@ class _Reader:
             self.result.add(Declaration("help", ("--help", "-h"), {"type": "any", "default": None, "values": 0}))
         if "argument_default" in options:
             self.result.leave_open("its parser has one default for all arguments")
-        parents = options.get("parents")
-        if isinstance(parents, ast.List | ast.Tuple):
-            for parent in parents.elts:
-                self.follow(parent, frame)
-        elif parents is not None:
+        for parent in _parents(call):
+            self.follow(parent, frame)
+        if "parents" in options and not _parents(call):
             self.result.leave_open("its parser's parents are put together by the program")
 
     def _constructed_hf(self, call: ast.Call, frame: Frame, name: str) -> None:
@@ -276,7 +277,8 @@ class _Reader:
                 if isinstance(node.func, ast.Attribute) and _stands_for(node.func.value, names):
                     _mark(node.func.value, met)
                     self._method(node, frame)
-                for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
+                met |= {id(parent) for parent in _parents(node)}
+                for argument in _arguments(node):
                     if dotted(argument) in names:
                         met.add(id(argument))
                         self._handed(node, argument, frame)
@@ -412,6 +414,16 @@ def _typed_default(entry: Definition, kind: str) -> Definition:
     return entry
 
 
+def _arguments(call: ast.Call) -> list[ast.expr]:
+    return [*call.args, *(keyword.value for keyword in call.keywords)]
+
+
+def _parents(call: ast.Call) -> list[ast.expr]:
+    """The parsers that a new one takes its arguments from, where they are listed."""
+    given = next((keyword.value for keyword in call.keywords if keyword.arg == "parents"), None)
+    return given.elts if isinstance(given, ast.List | ast.Tuple) else []
+
+
 def _text(node: ast.expr | None) -> str:
     if node is None:
         return ""
@@ -428,11 +440,11 @@ def _command_line(node: ast.expr, frame: Frame) -> bool:
         return True
     if ast.unparse(node) in ("sys.argv[1:]", "argv[1:]"):
         return True
-    if not isinstance(node, ast.Name) or frame.function is None:
+    if not isinstance(node, ast.Name):
         return False
-    if any(argument.arg == node.id for argument in frame.function.args.args):
+    if frame.function is not None and any(argument.arg == node.id for argument in parameters_of(frame.function)):
         return True
-    for found, _ in visit(frame.function, Frame.of(frame.module)):
+    for found, _ in visit(frame.function or frame.module.tree, Frame.of(frame.module)):
         if isinstance(found, ast.Assign) and isinstance(found.value, ast.Call) and last(found.value.func) in PARSES:
             targets = [e for target in found.targets if isinstance(target, ast.Tuple) for e in target.elts]
             if any(dotted(target) == node.id for target in targets):

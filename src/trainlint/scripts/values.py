@@ -26,6 +26,7 @@ OPERATORS: Mapping[type[ast.AST], Callable[[Any, Any], Any]] = {
 LARGEST = 2**64
 """No default is larger; text that makes one larger is no configuration, and may mean harm."""
 LONGEST = 10_000
+MOST_STEPS = 20_000
 BUILTINS: Mapping[str, Callable[..., Any]] = {
     "int": int,
     "float": float,
@@ -39,40 +40,73 @@ BUILTINS: Mapping[str, Callable[..., Any]] = {
 def evaluate(node: ast.AST, scope: Scope) -> Any:
     """The JSON value of a default: constants, enum members, module constants and plain arithmetic on them."""
     try:
-        return _evaluate(node, scope)
+        return _Evaluation().value(node, scope)
     except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise Unevaluable(ast.unparse(node)) from error
 
 
-def _evaluate(node: ast.AST, scope: Scope) -> Any:
-    match node:
-        case ast.Constant(value=None | bool() | int() | float() | str() as value):
-            return value
-        case ast.List() | ast.Tuple() | ast.Set():
-            return [_evaluate(e, scope) for e in node.elts]
-        case ast.Dict():
-            return {_evaluate(k, scope): _evaluate(v, scope) for k, v in zip(node.keys, node.values, strict=True) if k}
-        case ast.UnaryOp(op=ast.USub()):
-            return -_evaluate(node.operand, scope)
-        case ast.UnaryOp(op=ast.Not()):
-            return not _evaluate(node.operand, scope)
-        case ast.BinOp() if type(node.op) in OPERATORS:
-            return _calculate(node.op, _evaluate(node.left, scope), _evaluate(node.right, scope))
-        case ast.JoinedStr():
-            return "".join(str(_evaluate(part, scope)) for part in node.values)
-        case ast.FormattedValue(conversion=-1, format_spec=None):
-            return _evaluate(node.value, scope)
-        case ast.Lambda(args=ast.arguments(args=[])):
-            return _evaluate(node.body, scope)
-        case ast.Call(keywords=[]):
-            return _evaluate_call(node, scope)
-        case ast.Subscript(slice=ast.Constant() | ast.UnaryOp() | ast.Name()):
-            return _evaluate(node.value, scope)[_evaluate(node.slice, scope)]
-        case ast.Attribute(attr="value"):
-            return _evaluate(node.value, scope)
-        case ast.Name() | ast.Attribute():
-            return _evaluate_name(node, scope)
-    raise Unevaluable(ast.unparse(node))
+class _Evaluation:
+    """One value being worked out, in a bounded number of steps: lists of lists of lists double at every line."""
+
+    def __init__(self) -> None:
+        self.left = MOST_STEPS
+
+    def value(self, node: ast.AST, scope: Scope) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise ValueError("too many steps")
+        match node:
+            case ast.Constant(value=None | bool() | int() | float() | str() as value):
+                return value
+            case ast.List() | ast.Tuple() | ast.Set():
+                return [self.value(e, scope) for e in node.elts]
+            case ast.Dict() if None not in node.keys:
+                pairs = zip(node.keys, node.values, strict=True)
+                return {self.value(k, scope): self.value(v, scope) for k, v in pairs if k}
+            case ast.UnaryOp(op=ast.USub()):
+                return -self.value(node.operand, scope)
+            case ast.UnaryOp(op=ast.Not()):
+                return not self.value(node.operand, scope)
+            case ast.BinOp() if type(node.op) in OPERATORS:
+                return _calculate(node.op, self.value(node.left, scope), self.value(node.right, scope))
+            case ast.JoinedStr():
+                return "".join(str(self.value(part, scope)) for part in node.values)
+            case ast.FormattedValue(conversion=-1, format_spec=None):
+                return self.value(node.value, scope)
+            case ast.Lambda(args=ast.arguments(args=[])):
+                return self.value(node.body, scope)
+            case ast.Call(keywords=[]):
+                return self._call(node, scope)
+            case ast.Subscript(slice=ast.Constant() | ast.UnaryOp() | ast.Name()):
+                return self.value(node.value, scope)[self.value(node.slice, scope)]
+            case ast.Attribute(attr="value"):
+                return self.value(node.value, scope)
+            case ast.Name() | ast.Attribute():
+                return self._name(node, scope)
+        raise Unevaluable(ast.unparse(node))
+
+    def _call(self, node: ast.Call, scope: Scope) -> Any:
+        cls = scope.resolve_class(node.func)
+        if cls is not None and not node.args and is_model(cls):
+            return {}  # a nested configuration made of its own defaults
+        # deepspeed's pp_int and the like: a class that only prints a number in another way
+        name = next(iter(builtin_bases(cls)), "") if cls else ast.unparse(node.func)
+        if name not in BUILTINS:
+            raise Unevaluable(ast.unparse(node))
+        return BUILTINS[name](*(self.value(a, scope) for a in (node.args[:1] if cls else node.args)))
+
+    def _name(self, node: ast.Name | ast.Attribute, scope: Scope) -> Any:
+        if isinstance(node, ast.Attribute) and (cls := scope.resolve_class(node.value)) and is_enum(cls):
+            return dict(enum_members(cls))[node.attr]
+        local = isinstance(node, ast.Name) and node.id in scope.local
+        values = [
+            self.value(b.node, scope if local and b.module is scope.module else Scope(b.module))
+            for b in scope.resolve(node)
+            if b.node is not node
+        ]
+        if not values or any(v != values[0] for v in values):
+            raise Unevaluable(ast.unparse(node))
+        return values[0]
 
 
 def _calculate(operation: ast.operator, left: Any, right: Any) -> Any:
@@ -85,26 +119,6 @@ def _calculate(operation: ast.operator, left: Any, right: Any) -> Any:
     if isinstance(operation, ast.LShift) and right > 64:
         raise ValueError(right)
     return OPERATORS[type(operation)](left, right)
-
-
-def _evaluate_call(node: ast.Call, scope: Scope) -> Any:
-    cls = scope.resolve_class(node.func)
-    if cls is not None and not node.args and is_model(cls):
-        return {}  # a nested configuration made of its own defaults
-    # deepspeed's pp_int and the like: a class that only prints a number in another way
-    name = next(iter(builtin_bases(cls)), "") if cls else ast.unparse(node.func)
-    if name not in BUILTINS:
-        raise Unevaluable(ast.unparse(node))
-    return BUILTINS[name](*(_evaluate(a, scope) for a in (node.args[:1] if cls else node.args)))
-
-
-def _evaluate_name(node: ast.Name | ast.Attribute, scope: Scope) -> Any:
-    if isinstance(node, ast.Attribute) and (cls := scope.resolve_class(node.value)) and is_enum(cls):
-        return dict(enum_members(cls))[node.attr]
-    values = [_evaluate(b.node, Scope(b.module)) for b in scope.resolve(node) if b.node is not node]
-    if not values or any(v != values[0] for v in values):
-        raise Unevaluable(ast.unparse(node))
-    return values[0]
 
 
 def possible_values(node: ast.AST, scope: Scope) -> list[Any]:
