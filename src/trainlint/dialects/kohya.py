@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from trainlint.dialects import argv, declared, dotted, scale
+from trainlint.dialects import argv, declared, dotted, hf_script, scale
 from trainlint.dialects.base import Context, Dialect, arg, from_command, from_tree
 from trainlint.dialects.convert import from_loaded
 from trainlint.dialects.launchers import Started
@@ -150,13 +150,12 @@ def _read_tree(document: Document, context: Context) -> list[Run] | None:
 def _read_command(document: Document, started: Started, context: Context) -> list[Run] | None:
     if SCRIPT.fullmatch(started.name) is None:
         return None
+    given = hf_script.flags(started)
+    if DIFFUSERS & given or (len(OWN & given) < 2 and ("config_file" not in given or started.name == "train.py")):
+        return None
     schema, closed = declared.extend(SCHEMA, document, started, context, True)
     arguments = argv.read(document.source, started.words, schema, closed=closed, abbreviations=False)
-    if DIFFUSERS & set(arguments.given):
-        return None
     config = arguments.given.get("config_file")
-    if len(OWN & set(arguments.given)) < 2 and (config is None or started.name == "train.py"):
-        return None
     if config is not None:
         _put_below(arguments, config, document, started, context)
     return [from_command(DIALECT, document, started, context, arguments, schema)]
