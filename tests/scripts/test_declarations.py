@@ -33,6 +33,7 @@ def names(folder: Path, text: str, **others: str) -> set[str]:
         "parser.add_argument(*names)\nparser.parse_args()",
         "import pytorch_lightning as pl\npl.Trainer.add_argparse_args(parser)\nparser.parse_args()",
         "plugins = [parser]\nparser.parse_args()",
+        "parser = provider(parser)\nparser.parse_args()",
         "import sys\nsys.argv.append('--x')\nparser.parse_args()",
         "import sys\nsys.argv[1:] = []\nparser.parse_args()",
         "parser._add_action(action)\nparser.parse_args()",
@@ -144,6 +145,15 @@ def test_a_class_that_keeps_its_parser(tmp_path: Path) -> None:
         Options().parse()
     """
     assert names(tmp_path, text) == {"lr", "epochs"}
+
+
+def test_a_function_that_is_called_like_a_parsers_method(tmp_path: Path) -> None:
+    text = """
+        import arguments
+
+        args = arguments.parse_args()
+    """
+    assert names(tmp_path, text, arguments__py=f"{HEAD}def parse_args():\n    return parser.parse_args()\n") == {"lr"}
 
 
 def test_parents_and_subcommands(tmp_path: Path) -> None:

@@ -64,8 +64,9 @@ def _parse_calls(module: Module) -> Iterator[tuple[ast.Call, Frame]]:
 def _calls_in(node: ast.AST, frame: Frame) -> Iterator[tuple[ast.Call, Frame]]:
     for found, where in visit(node, frame):
         if isinstance(found, ast.Call) and isinstance(found.func, ast.Attribute) and found.func.attr in PARSES:
-            # `urllib.parse.parse_args` and the like belong to a module, not to a parser
-            yield found, where
+            # `arguments.parse_args()` and `self.parse_args()` are the project's own, which are followed as any function is
+            if _called(found.func, where) is None:
+                yield found, where
 
 
 def _followed(
@@ -156,7 +157,7 @@ class _Reader:
         self.uses(text, region, home)
         for found, where in visit(region, home):
             for target, value in _assigned(found):
-                if dotted(target) == text and value is not None:
+                if dotted(target) == text and value is not None and not _hands_back(value, text, where):
                     self.follow(value, where)
         if region is frame.function and text in {argument.arg for argument in parameters_of(frame.function)}:
             self._handed_in(text, frame)
@@ -208,9 +209,6 @@ class _Reader:
             self._constructed(call, frame)
             return
         function = function_of(call.func, frame)
-        if function is None and name == EXTENDS and len(call.args) == 1:
-            self.follow(call.args[0], frame)  # which meets the call again, as a use
-            return
         if function is None:
             raise Unread(f"its parser comes from {ast.unparse(call.func)[:60]}, which is not in this project")
         body, home, skipped = function
@@ -412,6 +410,13 @@ def _typed_default(entry: Definition, kind: str) -> Definition:
         except ValueError:
             return {**rest, "default_expression": repr(value)}
     return entry
+
+
+def _hands_back(value: ast.expr, text: str, frame: Frame) -> bool:
+    """`parser = provider(parser)`, where the provider is not in the project: the parser is the one that it was."""
+    if not isinstance(value, ast.Call) or function_of(value.func, frame) is not None:
+        return False
+    return any(dotted(argument) == text for argument in value.args)
 
 
 def _arguments(call: ast.Call) -> list[ast.expr]:
