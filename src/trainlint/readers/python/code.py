@@ -15,6 +15,8 @@ LINE_BREAK = re.compile(r"\r\n|\r|\n")
 class Code:
     """A piece of Python: a whole file, or one cell of a notebook, whose subclass knows where its text stands there."""
 
+    cell: int | None = None
+
     def __init__(self, source: SourceText, text: str) -> None:
         self.source, self.text = source, text
 

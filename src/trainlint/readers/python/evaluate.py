@@ -304,7 +304,7 @@ class Evaluator:
             self._set_attribute(node, *positional)
         if not symbol.name[:1].isupper():
             self._hand_over(positional, keywords)
-        call = Call(symbol, self.code.at(node), positional, keywords, opened)
+        call = Call(symbol, self.code.at(node.func), self.code.at(node), positional, keywords, opened, self.code.cell)
         self.calls.append(call)
         return Value(call, Origin("computed", f"{self.code.shown(node.func)}(…)", self.code.at(node)))
 

@@ -44,7 +44,7 @@ class Interpreter:
             scope.block(tree.body)
         bound = Counter(name for _, tree in self.trees for name in bindings(tree.body))
         scope.finish(bound)
-        self.calls.sort(key=lambda call: call.at.span)
+        self.calls.sort(key=lambda call: call.whole.span)
         return self.calls
 
 
