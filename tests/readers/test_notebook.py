@@ -89,10 +89,15 @@ def test_cells_of_other_languages_are_passed_over(magic: str) -> None:
 
 
 def test_a_cell_that_does_not_parse_hides_no_other() -> None:
-    document = parsed(notebook("x = = 1", "f(1)"))
-    (problem,) = document.problems
-    assert problem.at.text == "="
+    document = parsed(notebook("pip install x", "y = f?g", "f(1)"))
+    assert document.problems == []
     assert len(document.calls) == 1
+
+
+def test_a_cell_that_trains_must_parse() -> None:
+    document = parsed(notebook("x = = Trainer()", "f(1)"))
+    (problem,) = document.problems
+    assert (problem.kind, problem.at.text) == ("file/syntax-error", "=")
 
 
 def test_comments_are_found() -> None:

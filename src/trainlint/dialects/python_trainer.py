@@ -6,7 +6,7 @@ A run is a call that is handed such arguments, or the arguments alone where no c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,6 +111,8 @@ def _from_python(edition: Edition, value: Any) -> Any:
     numeric = edition.types & {"int", "float"}
     if isinstance(value, str) and numeric and not edition.limits(value) and not edition.admits(value):
         raise Rejected("type", f"{value!r} is text, where a number is needed")
+    if type(value) is int and value in (0, 1) and "bool" in edition.types:
+        return bool(value)
     if isinstance(value, bool) and edition.choices is not None and "bool" not in edition.types:
         raise Rejected("choice", f"{value!r} is none of {', '.join(map(str, edition.choices[:8]))}")
     return from_loaded(edition, list(value) if isinstance(value, tuple) else value)
@@ -219,12 +221,26 @@ def _known_model(r: View) -> Setup:
 
 def _of_base(r: View, *keywords: str) -> Value | None:
     """What the model is loaded with by one of these names; None where it is not."""
-    base = _known_model(r).base
-    if base is None:
-        raise Unknown("the trainer loads the model itself", keywords[0])
-    if base.open is not None and not any(name in base.keywords for name in keywords):
-        raise Unknown(base.open, keywords[0])
-    return next((base.keywords[name].value for name in keywords if name in base.keywords), None)
+    setup = _known_model(r)
+    given: Mapping[Any, Keyword]
+    if setup.base is not None:
+        given, opened = setup.base.keywords, setup.base.open
+    else:  # TRL loads it by its name
+        given, opened = _entries(setup.config.keywords.get("model_init_kwargs"), setup.config.open)
+    found = next((given[name].value for name in keywords if name in given), None)
+    if found is None and opened is not None:
+        raise Unknown(opened, keywords[0])
+    return found
+
+
+def _entries(keyword: Keyword | None, absent: str | None) -> tuple[Mapping[Any, Keyword], str | None]:
+    """The entries of a dict, and why there may be others; `absent` is the reason where there is no dict at all."""
+    if keyword is None or (keyword.value.unknown is None and keyword.value.value is None):
+        return {}, absent
+    table = keyword.value.value
+    if isinstance(table, Table) and keyword.value.unknown is None:
+        return table.entries, table.open
+    return {}, keyword.value.unknown or f"{keyword.at.text} is known only when it runs"
 
 
 def model_name(r: View) -> Any:
@@ -341,10 +357,19 @@ def sequence_length(r: View) -> Any:
 
 def torch_dtype(r: View) -> str:
     """The type that the weights are loaded in; unset leaves it to the version of transformers."""
+    if r.quantization_bits is not None:
+        raise Unknown("the quantised weights have a type of their own to compute in", "torch_dtype")
     value = _use(r, "torch_dtype", _of_base(r, "dtype", "torch_dtype"))
     if value is None:
         raise Unknown("transformers 4 loads weights in float32, 5 as they are stored", "torch_dtype")
     return str(value)
+
+
+def save_steps(r: View) -> Any:
+    """Steps between checkpoints. Where the script saves the model itself, the Trainer's default was not meant to."""
+    if "save_steps" not in r.run.arguments.given and r.run.context["saves"]:
+        raise Unknown("the script saves the model itself", "save_steps")
+    return hf_trainer.save_steps(r)
 
 
 def packing(r: View) -> bool:
@@ -403,6 +428,7 @@ FACTS: dict[str, Derivation] = {
     "torch_dtype": torch_dtype,
     "sequence_length": sequence_length,
     "packing": packing,
+    "save_steps": save_steps,
     "eval_data": eval_data,
     "lora_rank": _adapter("r"),
     "lora_alpha": _adapter("lora_alpha"),
@@ -449,7 +475,9 @@ def _run(document: Document, context: Context, setup: Setup) -> Run:
             "schema": schema,
             "targets": context.targets,
             "setup": setup,
+            "call": config,
             "unsloth": unsloth,
+            "saves": any(name.startswith(("save_", "push_to")) for call in document.calls for name in call.methods),
             "adapters": any(call.function.name in ("LoraConfig", "get_peft_model") for call in document.calls),
         },
     )

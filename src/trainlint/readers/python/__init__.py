@@ -6,6 +6,7 @@ Nothing is imported or executed.
 from __future__ import annotations
 
 import io
+import sys
 import tokenize
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -20,17 +21,26 @@ __all__ = ["Code", "Evaluator", "NotPlain", "plain", "read"]
 
 
 def read(source: SourceText, defines: Mapping[str, str] = MappingProxyType({})) -> Document:
-    """The calls of a Python file; `defines` are environment variables. What does not parse is a `file/syntax-error`."""
+    """The calls of a Python file; `defines` are environment variables.
+
+    What does not parse is a `file/syntax-error`, unless a newer Python may take it: such a file has no calls here.
+    """
     document = Document(source, "python")
     code = Code(source, source.text)
     try:
         tree = code.parse()
     except SyntaxError as error:
-        document.problems.append(problem(document, code, error))
+        if not newer(error):
+            document.problems.append(problem(document, code, error))
         return document
     document.comments = comments(code)
     document.calls = Interpreter([(code, tree)], defines).run()
     return document
+
+
+def newer(error: SyntaxError) -> bool:
+    """Whether it is no error to a newer Python than the one that runs this: from 3.12 on f-strings nest their quotes."""
+    return sys.version_info < (3, 12) and error.msg.startswith("f-string")
 
 
 def problem(document: Document, code: Code, error: SyntaxError) -> Problem:

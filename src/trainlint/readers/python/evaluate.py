@@ -99,8 +99,8 @@ class Evaluator:
         known = self.names.get(node.id)
         if known is None:
             return Value(Symbol(node.id, "free"), Origin("unresolved", node.id, self.code.at(node)))
-        if isinstance(known.value, Symbol) and known.unknown is None:
-            return known
+        if isinstance(known.value, Symbol):
+            return replace(known, origin=Origin("expansion", node.id, self.code.at(node)))
         return replace(known, origin=Origin("expansion", node.id, self.code.at(node), (known.origin,)))
 
     def _attribute(self, node: ast.Attribute) -> Value:
@@ -109,7 +109,8 @@ class Evaluator:
         if base.unknown is not None:
             return self._unknown(node, base.unknown)
         if isinstance(inner, Symbol) and inner.source in ("imported", "free"):
-            return Value(replace(inner, path=f"{inner.path}.{node.attr}"), base.origin)
+            origin = Origin("expansion", self.code.shown(node), self.code.at(node))
+            return Value(replace(inner, path=f"{inner.path}.{node.attr}"), origin)
         if isinstance(inner, Call) and node.attr in inner.keywords:
             return inner.keywords[node.attr].value
         return self._unknown(node)

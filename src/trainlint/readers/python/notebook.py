@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from trainlint.document import Document, Node
 from trainlint.readers import json
-from trainlint.readers.python import comments, problem
+from trainlint.readers.python import comments, newer, problem
 from trainlint.readers.python.code import Code
 from trainlint.readers.python.interpret import Interpreter
 from trainlint.text import SourceText, Span
@@ -20,6 +20,8 @@ _OTHER_LANGUAGE = re.compile(r"\s*%%(?!capture|time|timeit|prun|skip|debug)")
 """Cell magics after which the rest of the cell is no Python, or is not run."""
 _MAGIC = re.compile(r"[ \t]*[%!?]|.*\?[ \t]*$")
 _ASSIGNED = re.compile(r"([\w.,\s]+=\s*)([%!].*)$")
+
+_TRAINS = re.compile(r"Train(?:er|ingArguments)\s*\(|[a-z]Config\s*\(")
 
 
 class Cell(Code):
@@ -65,7 +67,8 @@ class Cell(Code):
 def read(source: SourceText, defines: Mapping[str, str] = MappingProxyType({})) -> Document:
     """The calls of a notebook's cells, run from the first to the last. A cell that is no Python is passed over.
 
-    A cell that does not parse is a `file/syntax-error`, unless it speaks to the shell or to IPython.
+    What does not parse is passed over, too, where nothing is trained: a bare `pip install x` is a command to IPython, and
+    a notebook is read cell by cell. Where a cell seems to train, it is a `file/syntax-error`.
     """
     tree = json.read(source)
     document = Document(
@@ -76,7 +79,8 @@ def read(source: SourceText, defines: Mapping[str, str] = MappingProxyType({})) 
         try:
             trees.append((cell, _parse(cell)))
         except SyntaxError as error:
-            document.problems.append(problem(document, cell, error))
+            if _TRAINS.search(cell.text) and not newer(error):
+                document.problems.append(problem(document, cell, error))
         else:
             document.comments += comments(cell)
     document.calls = Interpreter(trees, defines).run()
