@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from helpers_dialects import assert_states, dialects_of, issues, judge
+from helpers_dialects import assert_states, dialects_of, issues, judge, write
 from helpers_runs import facts, launches
 from trainlint.dialects.tables import Schema
 from trainlint.document import Call
@@ -277,3 +278,32 @@ def test_the_call_of_a_run_is_kept() -> None:
     (launch,) = launches(SFT, "train.py")
     assert isinstance(launch.first.context["call"], Call)
     assert launch.at.text == "SFTConfig"
+
+
+# ---------------------------------------------------------------------------------------------------------- launched
+
+
+def test_a_command_gives_the_processes_of_its_script(tmp_path: Path) -> None:
+    write(tmp_path, train__py=SFT, two__py=PLAIN + "Trainer(model, TrainingArguments('b'))\n")
+    shell = "torchrun --nproc_per_node 8 {}\n"
+    run = assert_states(
+        shell.format("train.py"), {"world_size": 8, "learning_rate": 2e-4, "effective_batch_size": 256}, folder=tmp_path
+    )
+    assert run["launcher"] == "torchrun"
+    (launch,) = launches(shell.format("train.py"), folder=tmp_path)
+    assert (launch.at.source.path.endswith("train.py"), launch.at.text) == (True, "SFTConfig")
+    assert launches(shell.format("two.py"), folder=tmp_path) == []
+    assert launches(shell.format("gone.py"), folder=tmp_path) == []
+
+
+def test_what_the_command_line_says_comes_first(tmp_path: Path) -> None:
+    write(tmp_path, train__py=PLAIN)
+    (launch,) = launches("python train.py --learning_rate 3e-4 --num_train_epochs 2 --output_dir o\n", folder=tmp_path)
+    assert launch.fact("learning_rate").value == 3e-4
+
+
+def test_the_findings_of_a_launched_script_stand_in_the_script(tmp_path: Path) -> None:
+    write(tmp_path, train__py=SFT.replace("2e-4", "2e-2"), run__sh="torchrun --nproc_per_node 8 train.py\n")
+    report = lint([SourceText.load(tmp_path / name) for name in ("run.sh", "train.py")], Settings())
+    found = [finding for finding in report.findings if finding.rule == "lr/lora-ceiling"]
+    assert [(Path(finding.at.source.path).name, finding.at.text) for finding in found] == [("train.py", "2e-2")]

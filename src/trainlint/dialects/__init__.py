@@ -16,7 +16,7 @@ MODULES = (
     "torchtune", "torchtitan", "verl", "openrlhf", "litgpt", "llm_foundry", "olmo", "nanotron", "gpt_neox", "megatron", "kohya",
     "chinese_llama_alpaca", "ms_swift", "fastchat", "qlora", "open_instruct", "alpaca_lora", "stanford_alpaca", "firefly",
     "llama_factory", "axolotl", "alignment_handbook", "trl", "accelerate", "peft", "fsdp", "deepspeed", "hf_trainer",
-    "python_trainer", "generic",
+    "generic", "python_trainer",
 )  # fmt: skip
 """From the most particular to the most general."""
 

@@ -1,6 +1,7 @@
 """The Trainer and TRL as Python writes them: `Trainer(args=TrainingArguments(…))`, with the model and adapter that it is given.
 
-A run is a call that is handed such arguments, or the arguments alone where no call of the file takes them.
+A run is a call that is handed such arguments, or the arguments alone where no call of the file takes them. A command that
+no other dialect knows starts the one run of its script.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from trainlint.dialects import hf_trainer, trl
 from trainlint.dialects.argv import unknown_argument
 from trainlint.dialects.base import Context, Dialect, linked, names
 from trainlint.dialects.convert import Rejected, from_loaded
+from trainlint.dialects.hf_script import launched
+from trainlint.dialects.launchers import Started
 from trainlint.dialects.tables import Edition, Schema, table
 from trainlint.document import Call, Document, Keyword, Symbol, Table, Value
 from trainlint.facts import Argument, ArgumentIssue, Arguments, Derivation, Fact, Run, Unknown, View
@@ -505,4 +508,18 @@ def _read_python(document: Document, context: Context) -> list[Run] | None:
     return [_run(document, context, setup) for setup in _setups(document)] or None
 
 
-DIALECT = Dialect("python-trainer", "Trainer in Python", FACTS, KEYS, read_python=_read_python)
+def _read_command(document: Document, started: Started, context: Context) -> list[Run] | None:
+    """A command whose script is here and describes one run: the script says the arguments, the command the processes."""
+    name = started.program.text or ""
+    if not name.endswith(".py"):
+        return None
+    directories = context.files.directories(document.source, started.command.directory)
+    try:
+        script = context.files.document(context.files.find(name, directories))
+    except Unknown:
+        return None
+    setups = [*_setups(script)]
+    return launched(_run(script, context, setups[0]), document, started, context) if len(setups) == 1 else None
+
+
+DIALECT = Dialect("python-trainer", "Trainer in Python", FACTS, KEYS, _read_command, read_python=_read_python)
