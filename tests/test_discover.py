@@ -212,7 +212,7 @@ def test_every_file_passed_over_has_its_reason(tmp_path: Path) -> None:
             "binary.sh": RUN + "\0",
             "latin.sh": RUN + "\udce9",
             "large.json": "learning_rate" + " " * 1_000_000,
-            "train.py": "learning_rate = 1\n",
+            "train.txt": "learning_rate = 1\n",
             "run.sh": RUN,
         },
     )
@@ -229,7 +229,7 @@ def test_every_file_passed_over_has_its_reason(tmp_path: Path) -> None:
         "binary.sh": "not a text file",
         "latin.sh": "not a text file in UTF-8",
         "large.json": "larger than 1,000,000 bytes",
-        "train.py": "of no format that is read (an include pattern would add it)",
+        "train.txt": "of no format that is read (an include pattern would add it)",
         ".gitignore": "of no format that is read (an include pattern would add it)",
     }
     assert found.examined == 6

@@ -32,6 +32,10 @@ IRRELEVANT = {
     "trailing.json": b'{"a": 1,}',
     "quote.sh": b'echo "unterminated\n',
     "binary.sh": b"#!/bin/sh\n\0\0",
+    "inference.py": b"from transformers import pipeline\n",
+    "old.py": b"print 'TrainingArguments'\n",
+    "empty.ipynb": b"",
+    "plot.ipynb": b'{"cells": [{"cell_type": "code", "source": ["plot(learning_rate)"]}]}',
     "notes.txt": b"torchrun train.py --learning_rate 1e-4\n",
     "pyproject.toml": b'[project]\nname = "x"\n',
 }
@@ -58,7 +62,7 @@ def test_there_is_a_hook_to_find_and_one_to_fix() -> None:
         assert (
             hook["require_serial"] is True
         )  # the files that several name are read once, and each finding is said once
-        assert "jupyter" in hook["exclude_types"]  # which pre-commit takes for JSON
+        assert {"python", "jupyter"} <= set(hook["types_or"])
 
 
 @every_hook

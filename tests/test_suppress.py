@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers_fixes import fixed
 from helpers_shell import bash_launches
 from trainlint import readers, suppress
 from trainlint.findings import Finding, Report
@@ -694,3 +696,63 @@ def linted(text: str, source: SourceText | None = None, settings: Settings | Non
     Linter(settings or Settings()).lint(source or SourceText("run.sh", text), report)
     assert not report.internal_errors
     return report
+
+
+# ---------------------------------------------------------------------------------------------- Python and notebooks
+
+PYTHON = """\
+from trl import SFTConfig, SFTTrainer
+from peft import LoraConfig
+# trainlint: ignore[lr/lora-ceiling] 学 a trial
+args = SFTConfig(
+    "out",
+    learning_rate=2e-2,{}
+)
+SFTTrainer("org/base-7b", args, peft_config=LoraConfig(r=8))
+"""
+ABOVE = "# trainlint: ignore[lr/lora-ceiling] 学 a trial\n"
+
+
+def rules_in(name: str, text: str) -> set[str]:
+    report = Report()
+    Linter(Settings()).lint(SourceText(name, text), report)
+    assert report.internal_errors == []
+    return {finding.rule for finding in report.findings}
+
+
+def as_notebook(code: str) -> str:
+    lines = [json.dumps(line, ensure_ascii=False) for line in code.splitlines(keepends=True)]
+    return '{"cells": [{"cell_type": "code", "source": [\n' + ",\n".join(lines) + "\n]}]}\n"
+
+
+@pytest.mark.parametrize("as_file", [lambda code: ("a.py", code), lambda code: ("a.ipynb", as_notebook(code))])
+def test_comments_in_python_hide_what_they_name(as_file: Callable[[str], tuple[str, str]]) -> None:
+    comment = "  # trainlint: ignore[lr/lora-ceiling] a trial"
+    bare = PYTHON.replace(ABOVE, "").format("")
+    assert "lr/lora-ceiling" in rules_in(*as_file(bare))
+    for text in (PYTHON.format(""), PYTHON.replace(ABOVE, "").format(comment)):
+        found = rules_in(*as_file(text))
+        assert "lr/lora-ceiling" not in found
+        assert "suppressions/unused" not in found
+    assert "suppressions/unused" in rules_in(*as_file(PYTHON.format("").replace("2e-2", "2e-4")))
+    assert "lr/lora-ceiling" in rules_in(*as_file(bare.replace('"out"', f'"{comment}"')))
+
+
+def test_comments_are_added_to_python_but_not_to_notebooks() -> None:
+    text = PYTHON.replace(ABOVE, "").format("")
+    for name, code in (("a.py", text), ("a.ipynb", as_notebook(text))):
+        source = SourceText(name, code)
+        document = readers.read(source)
+        added = suppress.add(document, [find(source, "lr/lora-ceiling", "2e-2")], "a trial")
+        if name == "a.ipynb":
+            assert (added.edits, len(added.left)) == ((), 1)
+        else:
+            after = apply(code, [(edit.at.span, edit.text) for edit in added.edits])
+            assert after == text.replace("2e-2,", "2e-2,  # trainlint: ignore[lr/lora-ceiling] a trial")
+
+
+def test_an_unused_comment_leaves_the_notebook_whole() -> None:
+    source = SourceText("a.ipynb", as_notebook(PYTHON.format("").replace("2e-2", "2e-4")))
+    result = fixed(source)
+    assert "ignore" not in result.text
+    assert json.loads(result.text)["cells"][0]["source"][2] == "\n"

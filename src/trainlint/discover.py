@@ -19,7 +19,7 @@ from trainlint.patterns import Patterns, exclude_file, read_ignore_file, reposit
 from trainlint.plugins import installed
 from trainlint.readers import SUFFIXES
 from trainlint.settings import DEFAULT_EXCLUDE, FileChoice
-from trainlint.text import MAX_BYTES
+from trainlint.text import most_bytes
 
 TOOLS = frozenset({"pyproject.toml", "trainlint.toml", ".trainlint.toml"})
 """They name frameworks, but they configure tools."""
@@ -29,6 +29,8 @@ HINTS = re.compile(
     rb"|torchrun|torch\.distributed|deepspeed|accelerate|llamafactory-cli|trl "
 )
 """A file with none of these describes no run that any dialect reads, so it need not be parsed."""
+CALLS = re.compile(rb"(?:TrainingArguments|(?:SFT|DPO|KTO|ORPO|CPO|GRPO|RLOO|Reward)Config)\s*\(")
+"""The same for Python and notebooks, most of which have to do with something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,8 +259,8 @@ def why_not(path: Path) -> str | None:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             return "no regular file"
-        if status.st_size > MAX_BYTES:
-            return f"larger than {MAX_BYTES:,} bytes"
+        if status.st_size > (most := most_bytes(path.name)):
+            return f"larger than {most:,} bytes"
         data = path.read_bytes()
     except FileNotFoundError:
         return "a symbolic link to nothing"
@@ -266,7 +268,8 @@ def why_not(path: Path) -> str | None:
         return f"cannot be read: {error.strerror}"
     if b"\0" in data:
         return "not a text file"
-    if HINTS.search(data) is None and not any(hint in data for hint in _plugin_hints()):
+    hints = CALLS if SUFFIXES.get(path.suffix.lower()) in ("python", "notebook") else HINTS
+    if hints.search(data) is None and not any(hint in data for hint in _plugin_hints()):
         return "describes no training run"
     try:
         data.decode("utf-8")

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from trainlint.text import Location, SourceText, Span
 
-Format = Literal["shell", "yaml", "json", "toml"]
+Format = Literal["shell", "yaml", "json", "toml", "python", "notebook"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +198,79 @@ class Invocation:
     alternatives: tuple[Command, ...]
 
 
+# --------------------------------------------------------------------------------------------------------- Python
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a Python expression is, as far as reading it tells; `unknown` is the reason why nobody can tell.
+
+    `value` is a scalar, a tuple of Values, or `Items`, a `Table`, a `Symbol` or a `Call`.
+    """
+
+    value: Any
+    origin: Origin
+    unknown: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Keyword:
+    """A keyword of a call or a key of a dict, and what it is given."""
+
+    key: Location
+    at: Location
+    value: Value
+
+
+@dataclass(slots=True, eq=False)
+class Items:
+    """A list (or a set); `open` is the reason why nobody can tell what it holds."""
+
+    elements: list[Value]
+    open: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Table:
+    """A dict; `open` is the reason why nobody can tell which keys it has."""
+
+    entries: dict[Any, Keyword]
+    open: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """Something with a name: `torch.bfloat16`, with the names that imports give resolved.
+
+    `source`: the file imports it, defines it, extends it (`path` is the base class), or says nothing of where it comes from.
+    """
+
+    path: str
+    source: Literal["imported", "local", "extended", "free"] = "imported"
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition(".")[2]
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """A call, and what it makes: later assignments to an attribute of it (`args.learning_rate = …`) are `keywords` too.
+
+    `at` is the function's name there, `whole` the call with its arguments, `cell` the number of the notebook's cell, from 1.
+    `open` is the reason why there may be other keywords; `methods` are the names of the methods called on the result.
+    """
+
+    function: Symbol
+    at: Location
+    whole: Location
+    positional: list[Value]
+    keywords: dict[str, Keyword]
+    open: str | None = None
+    cell: int | None = None
+    methods: set[str] = field(default_factory=set)
+
+
 # ------------------------------------------------------------------------------------------------------- documents
 
 
@@ -217,12 +290,13 @@ class Problem:
 
 @dataclass(slots=True)
 class Document:
-    """A file as read: a tree (`root`) for data formats, `invocations` for scripts."""
+    """A file as read: a tree (`root`) for data formats, `invocations` for scripts, `calls` for Python."""
 
     source: SourceText
     format: Format
     root: Node | None = None
     invocations: list[Invocation] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
     headers: list[tuple[str, Location]] = field(default_factory=list)
     """`#SBATCH` lines of a script: the text after `#SBATCH`, and where it stands."""
     problems: list[Problem] = field(default_factory=list)

@@ -11,6 +11,13 @@ from pathlib import Path
 
 MAX_BYTES = 1_000_000
 """A training configuration is small; a larger file is a log or a data set that was passed by mistake."""
+MAX_NOTEBOOK_BYTES = 10_000_000
+"""A notebook holds its outputs, too: pictures, mostly."""
+
+
+def most_bytes(path: str) -> int:
+    """How large a file of this name may be."""
+    return MAX_NOTEBOOK_BYTES if path.endswith(".ipynb") else MAX_BYTES
 
 
 class Unreadable(Exception):
@@ -53,13 +60,13 @@ class SourceText:
     def load(cls, file: Path, path: str | None = None) -> SourceText:
         """Read a file. Raises `Unreadable` for what is no text, `OSError` for what cannot be opened."""
         with file.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+            data = stream.read(most_bytes(file.name) + 1)
         return cls.decode(data, path or str(file), file)
 
     @classmethod
     def decode(cls, data: bytes, path: str, file: Path | None = None) -> SourceText:
-        if len(data) > MAX_BYTES:
-            raise Unreadable(f"larger than {MAX_BYTES:,} bytes, which no training configuration is")
+        if len(data) > (most := most_bytes(path)):
+            raise Unreadable(f"larger than {most:,} bytes, which no training configuration is")
         bom = data.startswith(codecs.BOM_UTF8)
         body = data[len(codecs.BOM_UTF8) :] if bom else data
         if b"\0" in body:

@@ -16,7 +16,7 @@ MODULES = (
     "torchtune", "torchtitan", "verl", "openrlhf", "litgpt", "llm_foundry", "olmo", "nanotron", "gpt_neox", "megatron", "kohya",
     "chinese_llama_alpaca", "ms_swift", "fastchat", "qlora", "open_instruct", "alpaca_lora", "stanford_alpaca", "firefly",
     "llama_factory", "axolotl", "alignment_handbook", "trl", "accelerate", "peft", "fsdp", "deepspeed", "hf_trainer",
-    "generic",
+    "generic", "python_trainer",
 )  # fmt: skip
 """From the most particular to the most general."""
 
@@ -37,6 +37,12 @@ def read(document: Document, context: Context) -> list[Launch]:
     if document.root is not None:
         for dialect in dialects():
             runs = dialect.read_tree(document, context) if dialect.read_tree is not None else None
+            if runs is not None:
+                return [Launch(run.at, [run]) for run in runs]
+        return []
+    if document.calls:
+        for dialect in dialects():
+            runs = dialect.read_python(document, context) if dialect.read_python is not None else None
             if runs is not None:
                 return [Launch(run.at, [run]) for run in runs]
         return []

@@ -46,6 +46,7 @@ class Dialect:
     keys: Mapping[str, str | None] = field(default_factory=dict)
     read_command: CommandReader | None = None
     read_tree: TreeReader | None = None
+    read_python: TreeReader | None = None
 
     def spell(self, fact: str) -> str | None:
         return self.keys.get(fact, fact)

@@ -1,8 +1,9 @@
 """Edits that change a fact of a run: said in facts, written in the dialect's own spelling, as small as can be.
 
 A value that one literal decides is replaced there (`${lr}` → the `2e-5` of `lr=2e-5`). A setting that is absent becomes a
-continuation line of its own in a script, or a line after a neighbouring key in YAML and JSON. Every edit is tried on a copy
-that is read again: where anything but the one setting would change, or where an unresolved word may decide, there is none.
+continuation line of its own in a script, or a line after a neighbouring key in YAML, JSON and Python. Every edit is tried on
+a copy that is read again: where anything but the one setting would change, or where an unresolved word may decide, there is
+none.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from trainlint.dialects.tree import Loader
 from trainlint.document import Document
 from trainlint.facts import Argument, Run
-from trainlint.fixer import shell, tree
+from trainlint.fixer import python, shell, tree
 from trainlint.text import Edit, SourceText
 
 NEIGHBOURS = ("learning_rate", "gradient_accumulation_steps", "num_train_epochs", "per_device_train_batch_size")
@@ -38,6 +39,8 @@ def change(run: Run, fact: str, text: str) -> Edit | None:
     if document.format == "shell":
         return shell.insert(parse, document, run.context["started"], run.spell(fact), text)
     wanted = [run.spell(neighbour) for neighbour in NEIGHBOURS]
+    if document.calls:
+        return python.insert(parse, document, run.context["call"], name, text, wanted)
     return tree.insert(parse, document, _loader(run, document), name.split("."), text, wanted)
 
 
@@ -71,6 +74,8 @@ def _replace(run: Run, argument: Argument, text: str) -> Edit | None:
     if document.format == "shell":
         started = run.context.get("started")
         return shell.replace(parse, document, started, argument, text) if started is not None else None
+    if document.calls:
+        return python.replace(parse, document, argument, text)
     schema = run.context.get("schema")
     known = frozenset(schema) if schema is not None and document is run.context["document"] else frozenset()
     return tree.replace(parse, document, _loader(run, document), literal.span, text, known)

@@ -84,7 +84,7 @@ def _spellings(text: str, loader: Loader, quote: str) -> Iterator[tuple[str, obj
         yield quote + inner + quote, text
         yield json.dumps(text, ensure_ascii=False), text
         return
-    value = _meaning(text)
+    value = meaning(text)
     candidates = [text]
     if (number := _NUMBER.fullmatch(text)) and not isinstance(value, str):
         candidates.append(_dotted(number))
@@ -99,7 +99,7 @@ def _spellings(text: str, loader: Loader, quote: str) -> Iterator[tuple[str, obj
         yield quoted, value
 
 
-def _meaning(text: str) -> object:
+def meaning(text: str) -> object:
     """What is meant by a fix's text: a number, true, false or null, else text."""
     if text in ("true", "false", "null"):
         return {"true": True, "false": False, "null": None}[text]
@@ -120,7 +120,7 @@ def _quotes(document: Document, node: Node, span: Span, text: str) -> str:
     """The quotes to keep: those around text that is replaced by text, or around a number that is replaced by a number."""
     if node.style != "quoted":
         return ""
-    meant, was = _meaning(text), _meaning(node.text)
+    meant, was = meaning(text), meaning(node.text)
     return document.source[span][:1] if isinstance(meant, str) or not isinstance(was, str) else ""
 
 

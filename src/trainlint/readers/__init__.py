@@ -19,11 +19,13 @@ SUFFIXES: dict[str, Format] = {
     ".yml": "yaml",
     ".json": "json",
     ".toml": "toml",
+    ".py": "python",
+    ".ipynb": "notebook",
 }
 _SHEBANG = re.compile(r"#!.*\b(?:ba|da|k|z)?sh\b")
 _JSON = re.compile(r"\s*\{\s*(?:\"|\}|//|/\*)")
 _YAML = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*(?:---|(?:- +)?[\w.-]+:(?:[ \t\r\n]|\Z))")
-_OTHERS = frozenset({".py", ".ipynb", ".md", ".rst", ".html", ".xml", ".ini", ".log", ".txt"})
+_OTHERS = frozenset({".md", ".rst", ".html", ".xml", ".ini", ".log", ".txt"})
 """What these hold is something else, even where it begins like a format that is read, or shows a command."""
 _STARTS = re.compile(
     r"^[ \t]*(?:[A-Za-z_]\w*=\S*[ \t]+)*"
@@ -76,5 +78,13 @@ def read(
             from trainlint.readers import toml
 
             return toml.read(source)
+        case "python":
+            from trainlint.readers import python
+
+            return python.read(source, defines)
+        case "notebook":
+            from trainlint.readers.python import notebook
+
+            return notebook.read(source, defines)
         case _:
             raise UnknownFormat(f"{source.path}: neither the name nor the content tells its format")

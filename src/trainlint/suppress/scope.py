@@ -66,14 +66,17 @@ class Scopes:
         lines = set()
         for comment in self.document.comments:
             line = self.line(comment.start)
-            if not self.source[Span(self.source.line_span(line).start, comment.start)].strip():
+            # in a notebook, a line of code is a JSON string
+            if not self.source[Span(self.source.line_span(line).start, comment.start)].strip(' \t"'):
                 lines.add(line)
         return lines - self._headers
 
     @cached_property
     def _parts(self) -> list[Span]:
         """What a suppression can cover as a whole."""
-        return list(_statements(self.document) if self.document.format == "shell" else _entries(self.document.root))
+        if self.document.format == "shell":
+            return list(_statements(self.document))
+        return [*_entries(self.document.root), *_calls(self.document)]
 
     @cached_property
     def _extents(self) -> dict[int, int]:
@@ -128,6 +131,13 @@ def _statements(document: Document) -> Iterator[Span]:
             yield Span(code.start(node), code.end(node))
     for invocation in document.invocations:
         yield invocation.span
+
+
+def _calls(document: Document) -> Iterator[Span]:
+    for call in document.calls:
+        yield call.whole.span
+        for keyword in call.keywords.values():
+            yield Span(keyword.key.span.start, max(keyword.key.span.end, keyword.at.span.end))
 
 
 def _entries(root: Node | None) -> Iterator[Span]:
