@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,13 @@ def test_both_console_scripts_are_installed() -> None:
     scripts = {script.name: script.value for script in entry_points(group="console_scripts")}
     assert scripts["trainlint"] == "trainlint.cli:main"
     assert scripts["lint"] == "trainlint.cli:lint_main"
+
+
+def test_the_package_runs_as_a_module() -> None:
+    command = [sys.executable, "-m", "trainlint", "--fail-on", "never", "--quiet", ARTICLE]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == trainlint("--quiet", ARTICLE).stdout
 
 
 def test_the_text_report_underlines_and_sums_up() -> None:
