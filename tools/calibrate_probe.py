@@ -17,10 +17,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
 
-from trainlint.probe import compare, text
+from trainlint.probe import engines, text
+from trainlint.probe.job import Job
 from trainlint.probe.settings import LINEAR_LAYERS, ProbeSettings
-from trainlint.probe.train import Job
-from trainlint.probe.verdict import TARGET_GAIN, Point, Track, at_gain, costs, judge
+from trainlint.probe.thresholds import TARGET_GAIN
+from trainlint.probe.verdict import Point, Track, at_gain, costs, judge
 
 ARTICLE = ProbeSettings(
     method="lora", learning_rate=2e-5, scheduler="cosine", warmup=0.0, batch=1, block=64, clip=1.0, weight_decay=0.01,
@@ -49,7 +50,7 @@ def measure(sides: Sequence[str], seeds: range, target: float) -> dict[str, list
     own, english = text.own(), text.english()
     wanted = [SIDES[name] for name in sides]
     jobs = [Job(s, own, english, seed, factor, target) for s, factor in wanted for seed in seeds]
-    done = compare.run(jobs, 7200, lambda finished, of: print(f"{finished}/{of}", end="\r", flush=True))
+    done = engines.run(jobs, 7200, lambda finished, of: print(f"{finished}/{of}", end="\r", flush=True))
     tracks = [track for track in done if track is not None]
     return {name: tracks[i * len(seeds) : (i + 1) * len(seeds)] for i, name in enumerate(sides)}
 
@@ -94,11 +95,10 @@ def report(tracks: dict[str, list[Track]], gains: Sequence[float]) -> None:
         print("|---|---|---|---|---|")
         for name, of in tracks.items():
             reached = [cost for cost in costs(of, gain) if cost is not None]
-            if len(reached) < len(of):
-                print(f"| {name} | reached by {len(reached)} of {len(of)} | | | |")
-                continue
-            used = fmean(point.bytes for track in of if (point := at_gain(track, gain)))
-            spread = f"{fmean(reached):.2f} ({min(reached):.2f} to {max(reached):.2f})"
+            used = fmean([point.bytes for track in of if (point := at_gain(track, gain))] or [0])
+            spread = f"{fmean(reached):.2f} ({min(reached):.2f} to {max(reached):.2f})" if reached else "not reached"
+            if 0 < len(reached) < len(of):
+                spread += f", reached by {len(reached)} of {len(of)}"
             false = f"{100 * null(of, gain, draw):.1f} % | {null_apart(of, gain)}"
             print(f"| {name} | {spread} | {used / 1000:.1f} kB | {false} |")
         print("\n| A against B | found | without a shared seed |\n|---|---|---|")
