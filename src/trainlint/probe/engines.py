@@ -5,12 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
+from urllib.parse import urlsplit
 
 from trainlint.probe.job import Job
 from trainlint.probe.verdict import Track
@@ -112,6 +114,7 @@ def _ray(address: str) -> Engine:
         import ray
 
         try:
+            _reach(address)
             ray.init(address or "auto", log_to_driver=False, logging_level="error")
         except (OSError, RuntimeError, ValueError) as error:
             raise EngineError(f"no Ray cluster at {address or 'RAY_ADDRESS or on this machine'}: {error}") from None
@@ -130,6 +133,13 @@ def _ray(address: str) -> Engine:
             ray.shutdown()
 
     return engine
+
+
+def _reach(address: str) -> None:
+    """Raises OSError where nothing answers at HOST:PORT; Ray itself would go on trying for minutes."""
+    at = urlsplit(address if "//" in address else f"//{address}")
+    if at.hostname and at.port:
+        socket.create_connection((at.hostname, at.port), CONNECT).close()
 
 
 def _failed(name: str, error: Exception) -> EngineError:
