@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,12 @@ def test_both_console_scripts_are_installed() -> None:
     scripts = {script.name: script.value for script in entry_points(group="console_scripts")}
     assert scripts["trainlint"] == "trainlint.cli:main"
     assert scripts["lint"] == "trainlint.cli:lint_main"
+
+
+def test_the_package_runs_as_a_module() -> None:
+    done = subprocess.run([sys.executable, "-m", "trainlint", ARTICLE], capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "warning[lr/too-high-for-step]" in done.stdout
 
 
 def test_the_text_report_underlines_and_sums_up() -> None:

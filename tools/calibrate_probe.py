@@ -14,14 +14,14 @@ import json
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 
-from trainlint.probe import compare, text
+from trainlint.probe import engines, text
+from trainlint.probe.job import Job
 from trainlint.probe.settings import LINEAR_LAYERS, ProbeSettings
-from trainlint.probe.train import Job
-from trainlint.probe.verdict import TARGET_GAIN, Point, Track, at_gain, costs, judge
+from trainlint.probe.thresholds import TARGET_GAIN
+from trainlint.probe.verdict import Point, Track, at_gain, costs, judge
 
 ARTICLE = ProbeSettings(
     method="lora", learning_rate=2e-5, scheduler="cosine", warmup=0.0, batch=1, block=64, clip=1.0, weight_decay=0.01,
@@ -50,7 +50,7 @@ def measure(sides: Sequence[str], seeds: range, target: float) -> dict[str, list
     own, english = text.own(), text.english()
     wanted = [SIDES[name] for name in sides]
     jobs = [Job(s, own, english, seed, factor, target) for s, factor in wanted for seed in seeds]
-    done = compare.run(jobs, 7200, lambda finished, of: print(f"{finished}/{of}", end="\r", flush=True))
+    done = engines.run(jobs, 7200, lambda finished, of: print(f"{finished}/{of}", end="\r", flush=True))
     tracks = [track for track in done if track is not None]
     return {name: tracks[i * len(seeds) : (i + 1) * len(seeds)] for i, name in enumerate(sides)}
 
@@ -64,6 +64,13 @@ def null(tracks: Sequence[Track], gain: float, draw: random.Random) -> float:
     return false / TRIALS
 
 
+def null_apart(tracks: Sequence[Track], gain: float) -> str:
+    """Null trials that share no seed with each other: how many of them have a false verdict."""
+    trials = [tracks[i : i + 2 * SEEDS] for i in range(0, len(tracks) - 2 * SEEDS + 1, 2 * SEEDS)]
+    false = sum(judge(trial[:SEEDS], trial[SEEDS:], SEEDS, gain).kind == "costs more" for trial in trials)
+    return f"{false} of {len(trials)}"
+
+
 def detection(a: Sequence[Track], b: Sequence[Track], gain: float, draw: random.Random) -> float:
     """Share of trials, same seeds on both sides, in which A is found to cost more."""
     hits = 0
@@ -73,9 +80,9 @@ def detection(a: Sequence[Track], b: Sequence[Track], gain: float, draw: random.
     return hits / TRIALS
 
 
-def disjoint(a: Sequence[Track], b: Sequence[Track], gain: float) -> str:
-    """Trials that share no seed: how many of them find that A costs more."""
-    starts = [start for start, end in pairwise(range(0, len(a) + 1, SEEDS)) if end <= len(a)]
+def found_apart(a: Sequence[Track], b: Sequence[Track], gain: float) -> str:
+    """Trials that share no seed with each other: how many of them find that A costs more."""
+    starts = range(0, len(a) - SEEDS + 1, SEEDS)
     hits = sum(judge(a[i : i + SEEDS], b[i : i + SEEDS], SEEDS, gain).dearer == "A" for i in starts)
     return f"{hits} of {len(starts)}"
 
@@ -84,19 +91,20 @@ def report(tracks: dict[str, list[Track]], gains: Sequence[float]) -> None:
     for gain in gains:
         draw = random.Random(0)
         print(f"\ngain {gain:g}\n")
-        print("| settings | cost in %, mean (lowest to highest) | text used | false verdicts |\n|---|---|---|---|")
+        print("| settings | cost in %, mean (lowest to highest) | text used | false verdicts | without a shared seed |")
+        print("|---|---|---|---|---|")
         for name, of in tracks.items():
             reached = [cost for cost in costs(of, gain) if cost is not None]
-            if len(reached) < len(of):
-                print(f"| {name} | reached by {len(reached)} of {len(of)} | | |")
-                continue
-            used = fmean(point.bytes for track in of if (point := at_gain(track, gain)))
-            spread = f"{fmean(reached):.2f} ({min(reached):.2f} to {max(reached):.2f})"
-            print(f"| {name} | {spread} | {used / 1000:.1f} kB | {100 * null(of, gain, draw):.1f} % |")
+            used = fmean([point.bytes for track in of if (point := at_gain(track, gain))] or [0])
+            spread = f"{fmean(reached):.2f} ({min(reached):.2f} to {max(reached):.2f})" if reached else "not reached"
+            if 0 < len(reached) < len(of):
+                spread += f", reached by {len(reached)} of {len(of)}"
+            false = f"{100 * null(of, gain, draw):.1f} % | {null_apart(of, gain)}"
+            print(f"| {name} | {spread} | {used / 1000:.1f} kB | {false} |")
         print("\n| A against B | found | without a shared seed |\n|---|---|---|")
         for a, b in (pair for pair in PAIRS if set(pair) <= set(tracks)):
             share = 100 * detection(tracks[a], tracks[b], gain, draw)
-            print(f"| {a} against {b} | {share:.1f} % | {disjoint(tracks[a], tracks[b], gain)} |")
+            print(f"| {a} against {b} | {share:.1f} % | {found_apart(tracks[a], tracks[b], gain)} |")
 
 
 def main() -> None:

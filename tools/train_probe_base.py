@@ -29,6 +29,8 @@ import torch
 from safetensors.torch import save_file
 from transformers import LlamaConfig, LlamaForCausalLM, get_scheduler
 
+from trainlint.probe.model import write
+
 CONFIG: dict[str, Any] = {
     "vocab_size": 256, "hidden_size": 64, "intermediate_size": 176, "num_hidden_layers": 2, "num_attention_heads": 4,
     "num_key_value_heads": 4, "max_position_embeddings": 512, "tie_word_embeddings": False, "pad_token_id": None,
@@ -174,7 +176,8 @@ def main() -> None:
         metadata={"format": "pt"},
     )
     metrics = {name: round(bits_per_byte(model, held[: 256 * 256]), 3) for name, (_, held) in parts.items()}
-    (options.out / "config.json").write_text(json.dumps({"model": CONFIG, "held_out_bpb": metrics}, indent=2) + "\n")
+    described = {"model": CONFIG, "held_out_bpb": metrics, "sample": write(model)}
+    (options.out / "config.json").write_text(json.dumps(described, indent=2) + "\n")
     for name in ("kjv", "austen", "jargon"):
         shipped = parts[name][1][:SHIPPED].decode("utf-8", "ignore")
         (options.out / f"held_out_{name}.txt").write_text(shipped, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -11,6 +12,13 @@ CARD = (PROBE / "base" / "MODEL_CARD.md").read_text("utf-8")
 
 def test_the_base_is_small() -> None:
     assert (PROBE / "base" / "model.safetensors").stat().st_size < 300_000
+
+
+def test_the_thresholds_are_those_of_this_base() -> None:
+    """Whoever replaces the base measures them anew: tools/calibrate_probe.py."""
+    said = json.loads((PROBE / "base" / "thresholds.json").read_text("utf-8"))
+    assert said["base"] == hashlib.sha256((PROBE / "base" / "model.safetensors").read_bytes()).hexdigest()
+    assert {"gain", "ratio", "points", "transfer", "low_learning_rate"} <= set(said)
 
 
 def test_the_card_names_data_licence_metrics_and_how_to_rebuild() -> None:

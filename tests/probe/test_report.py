@@ -8,10 +8,13 @@ from dataclasses import replace
 import pytest
 
 from probe.tracks import side, track
-from trainlint.probe.report import CAVEATS, Experiment, Variant, render, sentence, short, to_json
+from trainlint.probe.report_json import to_json
+from trainlint.probe.report_text import render
+from trainlint.probe.result import CAVEATS, Experiment, Variant, sentence, short
 from trainlint.probe.settings import LINEAR_LAYERS, ProbeSettings, Reading
 from trainlint.probe.text import Text
-from trainlint.probe.verdict import TARGET_GAIN, Track, judge
+from trainlint.probe.thresholds import BASE, TARGET_GAIN
+from trainlint.probe.verdict import Track, judge
 
 A = ProbeSettings(
     method="lora", learning_rate=2e-4, scheduler="cosine", warmup=0.0, batch=1, block=64, clip=1.0, weight_decay=0.01,
@@ -83,7 +86,7 @@ def test_json_holds_every_number() -> None:
     assert found["version"] == 1
     one = found["experiments"][0]
     assert one["verdict"]["kind"] == "costs more"
-    assert one["rule"] == {"gain": TARGET_GAIN, "ratio": 1.5, "points": 0.5, "seeds": 3}
+    assert one["rule"] == {"gain": TARGET_GAIN, "ratio": 1.5, "points": 0.5, "seeds": 3, "base": BASE}
     assert [seed["at_gain"]["cost"] for seed in one["a"]["seeds"]] == pytest.approx([3.0, 2.5, 3.5])
     assert one["same_bytes"]["bytes"] == 2560
     assert one["caveats"] == CAVEATS

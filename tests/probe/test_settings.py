@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from trainlint.findings import Report
+from trainlint.fixer.apply import fix
 from trainlint.linter import Linter
 from trainlint.probe import suggest, text
 from trainlint.probe.settings import (
@@ -121,9 +122,10 @@ def test_the_other_side_is_the_text_with_the_fixes_applied() -> None:
     linter, report = Linter(), Report()
     source = SourceText.load(ROOT / "examples/article/run_pt.sh")
     launch = linter.lint(source, report)[0]
-    changes = suggest.changes(linter, source, launch, report.findings)
-    fixed = suggest.changed(linter, source, 0, changes)
+    fixed, changes = suggest.suggested(linter, source)
     assert fixed is not None
+    made = fix(source, linter.findings, lambda finding: finding.fix is not None)
+    assert [change.rule for change in changes] == [finding.rule for finding in made.applied]
     found = {name: (of_a, of_b) for name, of_a, of_b in differences(read(launch).settings, read(fixed).settings)}
     assert found["block"] == (64, 512)
     assert found["batch"][1] > found["batch"][0] == 1
@@ -134,20 +136,54 @@ def test_a_healthy_run_has_nothing_to_compare() -> None:
     linter, report = Linter(), Report()
     source = SourceText.load(ROOT / "examples/healthy/run_pt.sh")
     launch = linter.lint(source, report)[0]
-    fixed = suggest.changed(linter, source, 0, suggest.changes(linter, source, launch, report.findings))
+    fixed, _ = suggest.suggested(linter, source)
     assert fixed is not None
     assert read(launch).settings == read(fixed).settings
 
 
-def test_a_value_without_a_place_in_the_file_is_still_tried() -> None:
-    linter, report = Linter(), Report()
-    source = SourceText.load(ROOT / "examples/article/run_pt.sh")
-    launch = linter.lint(source, report)[0]
-    change = suggest.Change("batch/tiny-step", "advised", (), (("gradient_accumulation_steps", 4),))
-    fixed = suggest.changed(linter, source, 0, [change])
+LOOP = """\
+for block in 64 64; do
+    {command} --learning_rate 2e-5 --num_train_epochs 1 --block_size $block --per_device_train_batch_size $((1 * 1))
+done
+"""
+
+
+def test_a_value_without_a_place_in_the_file_is_advised_and_tried() -> None:
+    linter = Linter()
+    source = SourceText("run.sh", LOOP.format(command=PT.format(gpus=1) + LORA))
+    launch = linter.lint(source, Report())[0]
+    fixed, changes = suggest.suggested(linter, source)
     assert fixed is not None
-    assert read(fixed).settings.batch == 4
-    assert launch.first.fact("gradient_accumulation_steps").value == 1
+    advised = [change for change in changes if change.facts]
+    assert advised
+    assert all("advised" in change.title for change in advised)
+    assert read(fixed).settings.step_bytes > read(launch).settings.step_bytes
+
+
+def test_changes_are_tried_alone_on_the_text_as_it_was() -> None:
+    linter = Linter()
+    source = SourceText.load(ROOT / "examples/article/run_pt.sh")
+    launch = linter.lint(source, Report())[0]
+    _, changes = suggest.suggested(linter, source)
+    for change, alone in suggest.alone(linter, source, changes):
+        assert alone is not None
+        names = {name for name, _, _ in differences(read(launch).settings, read(alone).settings)}
+        assert names <= {"batch", "block", "warmup"}
+        assert len(names) <= 1, change.title
+
+
+def test_fixes_in_a_file_that_the_run_names_count_and_are_taken_back(tmp_path: Path) -> None:
+    (tmp_path / "ds.json").write_text('{"zero_optimization": {"stage": 2}, "gradient_clipping": 0}', encoding="utf-8")
+    (tmp_path / "run.sh").write_text(PT.format(gpus=1) + LORA + " --learning_rate 1e-5 --deepspeed ds.json\n")
+    linter = Linter()
+    source = SourceText.load(tmp_path / "run.sh")
+    fixed, changes = suggest.suggested(linter, source)
+    assert fixed is not None
+    assert fixed.fact("max_grad_norm").value == 1.0
+    assert linter.lint(source, Report())[0].fact("max_grad_norm").value == 0
+    clipping = [(change, launch) for change, launch in suggest.alone(linter, source, changes) if "clip" in change.rule]
+    assert [launch and launch.fact("max_grad_norm").value for _, launch in clipping] == [1.0]
+    assert linter.lint(source, Report())[0].fact("max_grad_norm").value == 0
 
 
 def test_small_or_absent_data_is_replaced_and_said() -> None:

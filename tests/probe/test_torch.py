@@ -22,7 +22,8 @@ with warnings.catch_warnings():
     pytest.importorskip("transformers")
     pytest.importorskip("peft")
     from probe.reference import Reference
-    from trainlint.probe import compare, model, text, train
+    from trainlint.probe import engines, model, text, train
+    from trainlint.probe.job import Job
 
 from trainlint.probe.settings import LINEAR_LAYERS, ProbeSettings
 from trainlint.probe.verdict import judge
@@ -42,14 +43,19 @@ def _denormals() -> Iterator[None]:
     torch.set_flush_denormal(False)
 
 
-def job(settings: ProbeSettings = SMALL, seed: int = 0, target: float = 0.03) -> train.Job:
-    return train.Job(settings, text.own(), text.english(), seed, target=target)
+def job(settings: ProbeSettings = SMALL, seed: int = 0, target: float = 0.03) -> Job:
+    return Job(settings, text.own(), text.english(), seed, target=target)
 
 
 def test_the_base_knows_english() -> None:
     base = model.base()
     assert fmean(model.bits_per_byte(base, data) for data in text.english().values()) <= 2.5
     assert sum(weight.numel() for weight in base.parameters()) < 140_000
+
+
+def test_the_base_writes_what_its_config_says() -> None:
+    torch.set_num_threads(1)
+    assert model.write(model.base()) == text.sample_of_base()
 
 
 def test_the_same_job_gives_the_same_track_bit_by_bit() -> None:
@@ -115,11 +121,11 @@ def test_peft_and_a_reference_in_plain_torch_agree() -> None:
 
 def test_processes_give_what_one_process_gives() -> None:
     jobs = [job(seed=seed) for seed in range(2)]
-    assert compare.run(jobs, 120) == [train.run(one) for one in jobs]
+    assert engines.run(jobs, 120) == [train.run(one) for one in jobs]
 
 
 def test_no_time_means_no_verdict() -> None:
-    tracks = [track for track in compare.run([job(), job(seed=1)], 0.01) if track is not None]
+    tracks = [track for track in engines.run([job(), job(seed=1)], 0.01) if track is not None]
     assert judge(tracks[:1], tracks[1:], 1).kind == "inconclusive"
 
 

@@ -13,7 +13,10 @@ BLOCKED = "import sys; sys.modules.update(dict.fromkeys(('torch', 'transformers'
 CASES = {
     "lint": ("from trainlint.cli import main; sys.argv[1:] = ['lint', '{}']; main()", 1),
     "explain": ("from trainlint.cli import main; sys.argv[1:] = ['explain', '{}']; main()", 0),
-    "pure parts": ("from trainlint.probe import experiment, report, settings, suggest, text, verdict, compare", 0),
+    "pure parts": (
+        "from trainlint.probe import engines, experiment, plot, report_json, report_text, settings, suggest, text, verdict",
+        0,
+    ),
     "lint --verify": ("from trainlint.cli import main; sys.argv[1:] = ['lint', '--verify', '{}']; main()", 2),
     "verify": ("from trainlint.cli.verify import command; command(['{}'])", 2),
 }

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -19,8 +20,9 @@ from trainlint.text import SourceText
 
 if TYPE_CHECKING:
     from trainlint.linter import Linter
+    from trainlint.probe.engines import Engine
     from trainlint.probe.experiment import Plan
-    from trainlint.probe.report import Experiment
+    from trainlint.probe.result import Experiment
 
 NEEDED = ("torch", "transformers", "peft", "safetensors")
 INSTALL = "pip install 'trainlint[verify]'"
@@ -56,6 +58,15 @@ def sweep(
     return tuple(found)
 
 
+def engine(ctx: click.Context, param: click.Parameter, value: str) -> Engine:
+    from trainlint.probe.engines import EngineError, named
+
+    try:
+        return named(value)
+    except EngineError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 @click.command("verify", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("paths", nargs=-1, required=True, metavar="PATH|-...")
 @options.configured(options.JUDGING, options.SEARCH, options.WALK)
@@ -71,6 +82,14 @@ def sweep(
     "--sweep", "swept", multiple=True, callback=sweep, metavar="FACT=N,N",
     help="Try these values instead of the fixes, for instance lora_rank=8,16,32. May be repeated; needs more time.",
 )  # fmt: skip
+@click.option(
+    "--engine", default="local", callback=engine, metavar="local|dask[:ADDRESS]|ray[:ADDRESS]", show_default=True,
+    help="Where it runs: processes of this machine, or a cluster that is up already.",
+)  # fmt: skip
+@click.option(
+    "--plot", type=click.Path(dir_okay=False, writable=True, path_type=Path), metavar="FILE.svg",
+    help="Draw what was learned against what was lost.",
+)  # fmt: skip
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", help="How to report.")
 @click.option(
     "--stdin-filename", metavar="NAME", help="What to call the text read from stdin; its suffix says the format."
@@ -82,6 +101,8 @@ def command(
     seeds: int,
     ablate: bool,
     swept: tuple[tuple[str, tuple[float, ...]], ...],
+    engine: Engine,
+    plot: Path | None,
     format_: str,
     stdin_filename: str | None,
     **walk: bool,
@@ -95,11 +116,11 @@ def command(
     """
     require()
     from trainlint.cli.lint import linters
+    from trainlint.probe.engines import EngineError
     from trainlint.probe.experiment import Plan
-    from trainlint.probe.report import render, to_json
     from trainlint.probe.settings import Refused
 
-    plan = Plan(seeds, seconds, ablate, swept)
+    plan = Plan(seeds, seconds, ablate, swept, engine)
     linter = linters()
     found = options.find(paths, stdin_filename, configuration, **walk)
     experiments, refused = [], len(found.unreadable)
@@ -111,15 +132,23 @@ def command(
             click.echo(f"{source.path}: no training run was recognised in it", err=True)
             continue
         try:
-            experiments.append(_tried(judge, source, launches, report.findings, plan))
+            experiments.append(_tried(judge, source, launches, plan))
         except Refused as reason:
             click.echo(f"{source.path}:{launches[0].at.start.line}: refused: {reason}", err=True)
             refused += 1
+        except EngineError as error:
+            raise click.UsageError(str(error)) from None
     if format_ == "json":
+        from trainlint.probe.report_json import to_json
+
         sys.stdout.write(to_json(experiments))
     else:
+        from trainlint.probe.report_text import render
+
         width = min(click.get_current_context().terminal_width or _width(), 120)
         sys.stdout.write("\n".join(render(experiment, width) for experiment in experiments))
+    if plot is not None:
+        _draw(experiments, plot)
     sys.exit(2 if refused else 0 if experiments else 3)
 
 
@@ -136,7 +165,7 @@ def attach(
     """
     require()
     from trainlint.probe.experiment import Plan
-    from trainlint.probe.report import short
+    from trainlint.probe.result import short
     from trainlint.probe.settings import Refused
 
     by_source: dict[SourceText, list[Launch]] = {}
@@ -148,7 +177,7 @@ def attach(
         if not any(bears_on(finding) for finding in findings):
             continue
         try:
-            experiment = _tried(linter(source), source, own, findings, Plan(seeds, seconds))
+            experiment = _tried(linter(source), source, own, Plan(seeds, seconds))
         except Refused as reason:
             refused.append(f"{source.path}:{own[0].at.start.line}: not verified: {reason}")
             continue
@@ -173,22 +202,32 @@ def require() -> None:
         raise click.UsageError(f"this needs {', '.join(missing)}, which is not installed: {INSTALL}")
 
 
-def _tried(
-    linter: Linter, source: SourceText, launches: Sequence[Launch], findings: Sequence[Finding], plan: Plan
-) -> Experiment:
+def _tried(linter: Linter, source: SourceText, launches: Sequence[Launch], plan: Plan) -> Experiment:
     """The experiment with a progress bar, where somebody watches."""
     from trainlint.probe.experiment import run
 
     if not sys.stderr.isatty():
-        return run(linter, source, launches, findings, plan)
+        return run(linter, source, launches, plan)
     from rich.console import Console
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("trying both sides", total=None)
-        return run(
-            linter, source, launches, findings, plan, lambda done, of: bar.update(task, completed=done, total=of)
-        )
+        return run(linter, source, launches, plan, lambda done, of: bar.update(task, completed=done, total=of))
+
+
+def _draw(experiments: Sequence[Experiment], file: Path) -> None:
+    from trainlint import atomic
+    from trainlint.probe.plot import svg
+
+    measured = [experiment for experiment in experiments if experiment.a_tracks]
+    if not measured:
+        click.echo(f"{file} is not written: nothing was measured", err=True)
+        return
+    try:
+        atomic.replace(file, svg(measured).encode())
+    except OSError as error:
+        raise click.UsageError(f"{file}: cannot be written: {error.strerror or error}") from None
 
 
 def _width() -> int:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
 from trainlint.facts import Launch
-from trainlint.findings import Finding
 from trainlint.linter import Linter
-from trainlint.probe import compare, settings, suggest, text
-from trainlint.probe.report import Experiment, Variant
+from trainlint.probe import engines, settings, suggest, text
+from trainlint.probe.job import Job
+from trainlint.probe.result import Experiment, Variant
 from trainlint.probe.settings import ProbeSettings, Reading, Refused
 from trainlint.probe.verdict import Track, Verdict, judge
+from trainlint.ruleset.expressions import tidy
 from trainlint.text import SourceText
 
 Progress = Callable[[int, int], None]
@@ -31,13 +32,13 @@ class Plan:
     budget: float = 60.0
     ablate: bool = False
     sweep: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    engine: engines.Engine | None = None
 
 
 def run(
     linter: Linter,
     source: SourceText,
     launches: Sequence[Launch],
-    findings: Sequence[Finding],
     plan: Plan,
     progress: Progress = lambda done, of: None,
 ) -> Experiment:
@@ -46,12 +47,12 @@ def run(
     a = settings.read(launch)
     if plan.sweep:
         return _sweep(launch, a, plan, progress)
-    changes = suggest.changes(linter, source, launch, findings)
-    fixed = suggest.changed(linter, source, 0, changes)
+    fixed, changes = suggest.suggested(linter, source)
     if fixed is None:
         raise Refused("with the fixes applied it is no launch any more")
     b = settings.read(fixed)
-    only = (f"only the first of {len(launches)} runs in this file is tried",) if len(launches) > 1 else ()
+    notes = [f"only the first of {len(launches)} runs in this file is tried"] if len(launches) > 1 else []
+    tried = list(_alone(linter, source, a.settings, changes, notes)) if plan.ablate else []
     blank = Experiment(
         path=launch.at.source.path,
         line=launch.at.start.line,
@@ -62,12 +63,9 @@ def run(
         transfer=settings.transfer(a.settings, b.settings),
         seeds=plan.seeds,
         verdict=EQUAL,
-        notes=only,
+        notes=tuple(notes),
     )
-    if a.settings == b.settings:
-        return blank
-    alone = _alone(linter, source, a.settings, changes) if plan.ablate else []
-    return _measure(blank, alone, plan, progress)
+    return blank if a.settings == b.settings else _measure(blank, tried, plan, progress)
 
 
 def _sweep(launch: Launch, a: Reading, plan: Plan, progress: Progress) -> Experiment:
@@ -76,7 +74,9 @@ def _sweep(launch: Launch, a: Reading, plan: Plan, progress: Progress) -> Experi
     for values in product(*(values for _, values in plan.sweep)):
         chosen = {name: type(getattr(a.settings, name))(value) for name, value in zip(names, values, strict=True)}
         side = settings.capped(replace(a.settings, **chosen))
-        grid.append((", ".join(f"{settings.SWEPT_BACK[name]} {value:g}" for name, value in chosen.items()), side))
+        grid.append(
+            (", ".join(f"{settings.SWEPT_BACK[name]} {tidy(f'{value:g}')}" for name, value in chosen.items()), side)
+        )
     factor = settings.transfer(a.settings, *(side for _, side in grid))
     start = launch.at.start.line
     blank = Experiment(
@@ -86,48 +86,43 @@ def _sweep(launch: Launch, a: Reading, plan: Plan, progress: Progress) -> Experi
 
 
 def _alone(
-    linter: Linter, source: SourceText, a: ProbeSettings, changes: Sequence[suggest.Change]
-) -> list[tuple[str, ProbeSettings]]:
+    linter: Linter, source: SourceText, a: ProbeSettings, changes: Sequence[suggest.Change], notes: list[str]
+) -> Iterator[tuple[str, ProbeSettings]]:
     """The changes that the probe can follow, each applied alone."""
-    found = []
-    for change in changes:
-        launch = suggest.changed(linter, source, 0, [change])
+    for change, launch in suggest.alone(linter, source, changes):
         if launch is None:
+            notes.append(f"not tried alone, since only the other changes lead to it: {change.title}")
             continue
         side = settings.read(launch).settings
         if side != a:
-            found.append((change.title, side))
-    return found
+            yield change.title, side
 
 
 def _measure(
-    blank: Experiment, alone: Sequence[tuple[str, ProbeSettings]], plan: Plan, progress: Progress
+    blank: Experiment, others: Sequence[tuple[str, ProbeSettings]], plan: Plan, progress: Progress
 ) -> Experiment:
-    from trainlint.probe.train import Job, sample_of_base
-
     began = time.monotonic()
-    sides = [*([] if blank.sweep else [blank.b.settings]), blank.a.settings, *(side for _, side in alone)]
+    pair = [blank.a.settings] if blank.sweep else [blank.b.settings, blank.a.settings]
+    sides = list(dict.fromkeys([*pair, *(side for _, side in others)]))
+    # the jobs of one seed lie side by side, so that running out of time leaves whole seeds
     jobs = [
-        Job(side, blank.text, text.english(), seed, blank.transfer, sampled=seed == 0)
+        Job(side, blank.text, text.english(), seed, blank.transfer, sampled=seed == 0 and side in pair)
         for seed in range(plan.seeds)
         for side in sides
     ]
-    done = compare.run(jobs, plan.budget, progress)
-    # the jobs of one seed lie side by side, so that running out of time leaves whole seeds
-    by_side = [_tracks(done[i :: len(sides)]) for i in range(len(sides))]
-    b = () if blank.sweep else by_side.pop(0)
-    a, *others = by_side
-    variants = tuple(
-        Variant(title, side, tracks, judge(a, tracks, plan.seeds))
-        for (title, side), tracks in zip(alone, others, strict=True)
-    )
+    done = engines.run(jobs, plan.budget, progress, plan.engine)
+    tracks = {side: _tracks(done[i :: len(sides)]) for i, side in enumerate(sides)}
+    a = tracks[blank.a.settings]
+    b = () if blank.sweep else tracks[blank.b.settings]
     return replace(
         blank,
         a_tracks=a,
         b_tracks=b,
         verdict=judge(a, b, plan.seeds),
-        variants=variants,
-        sample=sample_of_base(),
+        variants=tuple(
+            Variant(title, side, tracks[side], judge(a, tracks[side], plan.seeds)) for title, side in others
+        ),
+        sample=text.sample_of_base(),
         seconds=time.monotonic() - began,
     )
 

@@ -17,6 +17,8 @@ from trainlint.probe.settings import ProbeSettings
 
 ROW = 256
 """Bytes of one sequence when measuring, whatever the block of the training is."""
+PROMPT, SAMPLE, TEMPERATURE = b"And it came to pass that the", 72, 0.7
+"""What a sample begins with, how many bytes it has, how daring it is."""
 
 
 def base() -> Any:
@@ -65,16 +67,16 @@ def bits_per_byte(model: Any, data: bytes) -> float:
     return float(loss) / math.log(2)
 
 
-def write(model: Any, prompt: str, size: int, seed: int = 0, temperature: float = 0.7) -> str:
-    """What the model writes after the prompt: `size` bytes, drawn with a fixed seed."""
-    draw = torch.Generator().manual_seed(seed)
-    ids = as_tensor(prompt.encode())[None]
+def write(model: Any) -> str:
+    """What the model writes after the prompt, drawn with a fixed seed."""
+    draw = torch.Generator().manual_seed(0)
+    ids = as_tensor(PROMPT)[None]
     training = model.training
     model.eval()
     with torch.no_grad():
-        for _ in range(size):
-            odds = torch.softmax(model(input_ids=ids).logits[0, -1] / temperature, -1)
+        for _ in range(SAMPLE):
+            odds = torch.softmax(model(input_ids=ids).logits[0, -1] / TEMPERATURE, -1)
             ids = torch.cat([ids, torch.multinomial(odds, 1, generator=draw)[None]], 1)
     model.train(training)
-    written = bytes(ids[0].tolist())[len(prompt.encode()) :]
+    written = bytes(ids[0].tolist())[len(PROMPT) :]
     return " ".join(written.decode("utf-8", "replace").split())

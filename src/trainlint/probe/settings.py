@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from trainlint.facts import Launch
+from trainlint.probe.thresholds import LOW, TRANSFER
 
 LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """The linear layers of the probe's model, by the names that Llama models use."""
@@ -21,14 +22,6 @@ MAX_STEP_BYTES = 2048
 MAX_STEPS = 400
 MAX_BYTES = 300_000
 """How long a side may train, in optimizer steps and in bytes, before it counts as not having learned."""
-TRANSFER = 8.0
-"""Factor on the learning rates of *both* sides where both are too low for a model 64 wide to learn within the limits.
-
-The square root of the width ratio to a 7B model (4096 / 64). Reasoned, not measured: arguments for anything from 1 to 64 exist.
-"""
-LOW = 1e-4
-"""Learning rate below which `TRANSFER` applies."""
-
 MIXTURE = re.compile(
     r"(?i)moe|mixtral|\b\d+x\d+(\.\d+)?b|-a\d+(\.\d+)?b\b|deepseek-(v[23]|r1)(?!-distill)|gpt-oss|grok"
 )
@@ -72,6 +65,11 @@ class ProbeSettings:
     @property
     def step_bytes(self) -> int:
         return self.batch * self.block
+
+    @property
+    def reach(self) -> float:
+        """How far a step goes: learning rate x alpha / rank, without an adapter the learning rate."""
+        return self.learning_rate * self.alpha / self.rank if self.rank else self.learning_rate
 
     @property
     def max_steps(self) -> int:

@@ -1,112 +1,115 @@
-"""The other side: the launch as it would be after the fixes of its findings, and exactly what was changed for it."""
+"""The other side: the launch as `--fix --unsafe-fixes` would make it, and with what the rules advise beyond that."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from trainlint.document import Origin
-from trainlint.facts import Fact, Launch, Run, Unknown, View
+from trainlint.facts import Fact, Launch
 from trainlint.findings import Finding
+from trainlint.fixer.apply import fix, fix_linked
 from trainlint.linter import Linter
-from trainlint.ruleset.expressions import RuleError
-from trainlint.ruleset.file import Case, Rule
+from trainlint.ruleset.evaluate import Limits, fixed_facts
 from trainlint.text import Edit, SourceText, apply
 
 
 @dataclass(frozen=True)
 class Change:
-    """One fix that was applied. `facts` holds what it sets where no edit of the file could be found for it."""
+    """One step from A to B. `facts` holds what it sets where no edit of the file could be found for it."""
 
     rule: str
     title: str
-    edits: tuple[Edit, ...] = ()
     facts: tuple[tuple[str, Any], ...] = ()
 
 
-def changes(linter: Linter, source: SourceText, launch: Launch, findings: Iterable[Finding]) -> list[Change]:
-    """The fixes of the findings in this source, in the order of the findings; of two that touch the same place the first."""
-    found: list[Change] = []
-    taken: list[Edit] = []
-    for finding in findings:
-        if finding.at.source.path != source.path:
-            continue
-        if finding.fix is None:
-            found += _advised(linter.rules.get(finding.rule), launch.first, finding)
-            continue
-        edits = finding.fix.edits
-        if any(
-            edit.at.source.path != source.path or _clash(edit, other) for edit in edits for other in taken or [edit]
-        ):
-            continue
-        taken += edits
-        found.append(Change(finding.rule, finding.fix.title, edits))
-    return found
-
-
-def changed(linter: Linter, source: SourceText, index: int, wanted: Iterable[Change]) -> Launch | None:
-    """The launch at this index after the changes, read again from the edited text; None if it is no launch any more."""
-    wanted = list(wanted)
-    edits = [(edit.at.span, edit.text) for change in wanted for edit in change.edits]
-    _, launches = linter.read(replace(source, text=apply(source.text, edits)))
-    if index >= len(launches):
-        return None
-    launch = launches[index]
-    for name, value in (fact for change in wanted for fact in change.facts):
-        for run in launch:
-            run.stated = {**run.stated, name: Fact(name, value, "known", Origin("option", "the rule's advice"))}
-    return launch
-
-
-def _clash(edit: Edit, other: Edit) -> bool:
-    """Do two edits replace the same text? Insertions at one place follow each other."""
-    if edit is other or not edit.at.span.end > edit.at.span.start:
-        return False
-    return edit.at.span.start < other.at.span.end and other.at.span.start < edit.at.span.end
-
-
-def _advised(rule: Rule | None, run: Run, finding: Finding) -> list[Change]:
-    """The values that a rule's fix would set, where the file has no one place to write them."""
-    for case in rule.cases if rule is not None else ():
-        scope = _Scope(run, case, rule.limits if rule is not None else {})
-        try:
-            if not case.fix or case.message.render(scope) != finding.message:
-                continue
-            facts = {name: _value(template.render(scope)) for name, template in case.fix.items()}
-        except (RuleError, Unknown, ArithmeticError, TypeError, ValueError):
-            continue
-        if any(value is None for value in facts.values()):
-            continue
-        said = " and ".join(f"{run.spell(name)} to {value:g}" for name, value in facts.items())
-        return [
-            Change(finding.rule, f"set {said} (advised; the file has no one place for it)", (), tuple(facts.items()))
-        ]
-    return []
-
-
-def _value(text: str) -> float | int | None:
+def suggested(linter: Linter, source: SourceText) -> tuple[Launch | None, list[Change]]:
+    """The first launch of a source after the fixes of its findings, None if it is no launch any more, and the fixes."""
+    fixed = fix(source, linter.findings, _fixable)
+    linked = fix_linked(fixed, linter.findings, linter.hold, _fixable)
     try:
-        number = float(text)
+        done = [finding for each in (fixed, *linked) for finding in each.applied]
+        found = [Change(finding.rule, finding.fix.title) for finding in done if finding.fix is not None]
+        asked, launch = _first(linter, fixed.result), _first(linter, fixed.result)  # what was asked cannot be stated
+        left = linter.findings(fixed.result)
+    finally:
+        for other in linked:
+            linter.hold(other.source)
+    if asked is not None and launch is not None:
+        found += [change for finding in left for change in _advised(linter, asked, finding)]
+        _state(launch, found)
+    return launch, found
+
+
+def alone(linter: Linter, source: SourceText, changes: Iterable[Change]) -> Iterator[tuple[Change, Launch | None]]:
+    """Each change applied to the source by itself, with the launch that it makes; None where only the others make it possible."""
+    fixes = {(f.rule, f.fix.title): f.fix.edits for f in linter.findings(source) if f.fix is not None}
+    for change in changes:
+        edits = fixes.get((change.rule, change.title), ())
+        launch = None
+        if edits or change.facts:
+            with _edited(linter, source, edits) as text:
+                launch = _first(linter, text)
+        if launch is not None:
+            _state(launch, [change])
+        yield change, launch
+
+
+def _first(linter: Linter, source: SourceText) -> Launch | None:
+    _, launches = linter.read(source)
+    return launches[0] if launches else None
+
+
+@contextmanager
+def _edited(linter: Linter, source: SourceText, edits: Sequence[Edit]) -> Iterator[SourceText]:
+    """The source after the edits; files that it names are held as edited meanwhile."""
+    linked = {edit.at.source for edit in edits if edit.at.source.path != source.path}
+
+    def after(text: SourceText) -> SourceText:
+        own = [(edit.at.span, edit.text) for edit in edits if edit.at.source.path == text.path]
+        return replace(text, text=apply(text.text, own))
+
+    try:
+        for other in linked:
+            linter.hold(after(other))
+        yield after(source)
+    finally:
+        for other in linked:
+            linter.hold(other)
+
+
+def _fixable(finding: Finding) -> bool:
+    return finding.fix is not None
+
+
+def _advised(linter: Linter, launch: Launch, finding: Finding) -> list[Change]:
+    """The numbers that a rule's fix would set, where the file has no one place to write them."""
+    rule = linter.rules.get(finding.rule)
+    if finding.fix is not None or rule is None or rule.check is not None:
+        return []
+    run = launch.first
+    wanted = fixed_facts(rule, run, Limits(linter.settings.profile, linter.settings.limits))
+    facts = {name: _number(text) for name, text in wanted.items()}
+    if not facts or None in facts.values():
+        return []
+    said = " and ".join(f"{run.spell(name)} to {wanted[name]}" for name in facts)
+    return [Change(rule.id, f"set {said} (advised; --fix finds no one place for it)", tuple(facts.items()))]
+
+
+def _number(text: str) -> float | int | None:
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
     except ValueError:
         return None
-    return int(number) if number.is_integer() and "." not in text and "e" not in text else number
 
 
-class _Scope:
-    """The names that a rule's templates see."""
-
-    def __init__(self, run: Run, case: Case, limits: Mapping[str, Any]) -> None:
-        self.view, self._case, self._limits = View(run), case, limits
-
-    def lookup(self, name: str) -> Any:
-        if name in self._case.let:
-            return self._case.let[name].evaluate(self)
-        return self._limits[name] if name in self._limits else getattr(self.view, name)
-
-    def attribute(self, base: str, name: str) -> Any:
-        if base == "key":
-            return self.view.run.spell(name)
-        if base == "known":
-            return self.view.run.fact(name).known
-        return self.view.given(name) if base == "given" else self.view.arg(name)
+def _state(launch: Launch, changes: Iterable[Change]) -> None:
+    for name, value in (fact for change in changes for fact in change.facts):
+        for run in launch:
+            run.stated = {**run.stated, name: Fact(name, value, "known", Origin("option", "the rule's advice"))}

@@ -74,6 +74,12 @@ def english() -> dict[str, bytes]:
     return {name: (folder / f"held_out_{name}.txt").read_bytes() for name in ENGLISH}
 
 
+def sample_of_base() -> str:
+    """What the base writes before any training."""
+    config = json.loads((files("trainlint.probe") / "base" / "config.json").read_text("utf-8"))
+    return str(config["sample"])
+
+
 def hold_out(data: bytes) -> tuple[bytes, bytes]:
     """Training and held-out bytes: chunks of whole lines at even distances, a tenth of them and never less than 8 KB."""
     chunks: list[bytes] = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any
 
@@ -13,35 +12,19 @@ import torch
 from transformers import get_scheduler
 
 from trainlint.probe import model as models
-from trainlint.probe.settings import ProbeSettings
-from trainlint.probe.text import Text
-from trainlint.probe.verdict import DIVERGED, TARGET_GAIN, End, Point, Track
+from trainlint.probe.job import Job
+from trainlint.probe.verdict import DIVERGED, NOTHING, End, Point, Track
 
 MEASURED_NEW = 8192
 """Bytes of the held-out new text that are measured."""
 FIRST, FAR, NEAR = 4, 1.8, 1.3
 """The first step to measure after, and how much further the next one lies: below half the target, and above."""
-PROMPT = "And it came to pass that the"
-SAMPLE = 72
-"""Bytes of a sample."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a worker is to do. `deadline` is a time of `time.time()`; `sampled`: let the model write a line at the end."""
-
-    settings: ProbeSettings
-    text: Text
-    english: dict[str, bytes]
-    seed: int
-    transfer: float = 1.0
-    target: float = TARGET_GAIN
-    deadline: float = math.inf
-    sampled: bool = False
 
 
 def run(job: Job) -> Track:
     """Train one side under one seed. The same job gives the same track, bit by bit, on the same machine and versions."""
+    if time.time() > job.deadline:
+        return Track(job.seed, (NOTHING,), "time")
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     settings = job.settings
@@ -101,7 +84,7 @@ class _Gauge:
         self.model, self.job = model, job
         self.new = job.text.held_out[:MEASURED_NEW]
         self.began_new, self.began_english = self._bits()
-        self.points = [Point(0, 0, 0.0, 0.0)]
+        self.points = [NOTHING]
 
     def _bits(self) -> tuple[float, float]:
         of_english = [models.bits_per_byte(self.model, data) for data in self.job.english.values()]
@@ -114,12 +97,6 @@ class _Gauge:
         return self.points[-1]
 
     def track(self, end: End, norms: list[float]) -> Track:
-        sample = models.write(self.model, PROMPT, SAMPLE) if self.job.sampled and end != "time" else ""
+        sample = models.write(self.model) if self.job.sampled and end != "time" else ""
         middle = median(norms) if norms else 0.0
         return Track(self.job.seed, tuple(self.points), end, sample, max(norms) / middle if middle else 0.0)
-
-
-def sample_of_base() -> str:
-    """What the base writes before any training."""
-    torch.set_num_threads(1)
-    return models.write(models.base(), PROMPT, SAMPLE)

@@ -9,19 +9,8 @@ from itertools import pairwise
 from statistics import fmean
 from typing import Literal
 
-TARGET_GAIN = 0.25
-"""Bits per byte by which the held-out new text must become cheaper before what that cost is compared.
+from trainlint.probe.thresholds import POINTS, RATIO, TARGET_GAIN
 
-Chosen on the tracks of docs/verify.md, for the base and the text that are shipped: less separates settings badly, more is out of
-reach for gentle ones within the steps a side may take.
-"""
-RATIO = 1.5
-POINTS = 0.5
-"""The rule: means at least `RATIO` apart, at least `POINTS` percentage points apart, and the same sign in every seed.
-
-Without the ratio, noisy settings that are the same on both sides come out as different far too often. docs/verify.md has the
-measured rates.
-"""
 DIVERGED = -0.05
 """A gain below this is the new text getting worse."""
 
@@ -38,6 +27,10 @@ class Point:
     bytes: int
     gain: float
     cost: float
+
+
+NOTHING = Point(0, 0, 0.0, 0.0)
+"""Where every track begins."""
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,14 @@ def judge(rule: Rule, launch: Launch, limits: Limits) -> Finding | NotEvaluated 
     return _finding(rule, mildest, limits.profile)
 
 
+def fixed_facts(rule: Rule, run: Run, limits: Limits) -> dict[str, str]:
+    """What the rule's fix would set in a run, fact by fact, whether or not a file has a place for it; empty if it is silent."""
+    verdict = _judge_run(rule, run, limits.of(rule))
+    if not isinstance(verdict, _Verdict):
+        return {}
+    return {fact: template.render(verdict.scope) for fact, template in verdict.case.fix.items()}
+
+
 def _judge_run(rule: Rule, run: Run, limits: Mapping[str, Any]) -> _Verdict | Unknown | None:
     unknown: Unknown | None = None
     for case in rule.cases:
