@@ -148,6 +148,7 @@ def _finding(rule: Rule, verdict: _Verdict, profile: Profile) -> Finding:
         _fix(rule, case, scope),
         rule.why,
         argument,
+        case.supersedes,
     )
 
 
