@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from trainlint.document import Document
@@ -10,7 +10,13 @@ from trainlint.facts import Argument, Arguments, Launch
 from trainlint.findings import Finding
 from trainlint.ruleset.file import Rule
 
-Values = Callable[[str], Any]
+REMOVED = (
+    "compression_training",
+    "quantize_training",
+    "curriculum_learning",
+    "sparse_attention",
+    "progressive_layer_drop",
+)
 
 
 def settings(rule: Rule, document: Document, launches: list[Launch]) -> Iterator[Finding]:
@@ -56,6 +62,11 @@ def _problems(given: dict[str, Argument]) -> Iterator[tuple[str, str, bool]]:
     if _number(ratio) and ratio < 1 and stage in (0, 1, 2):
         said = f"a part of the optimizer ({ratio:g}) can be offloaded in stage 3 only, not in {stage}: AssertionError"
         yield "zero_optimization.offload_optimizer.ratio", said, True
+    if value("zero_optimization.gradient_allreduce_op") == "sum" and stage == 3:
+        yield "zero_optimization.gradient_allreduce_op", "gradients cannot be summed in stage 3: ValueError", True
+    for block in REMOVED:
+        if block in given:
+            yield block, f"{block} is gone: DeepSpeed 0.19 stops with a DeepSpeedConfigError", False
     if "optimizer.params.max_grad_norm" in given:
         said = "max_grad_norm among the optimizer's parameters clips nothing: gradient_clipping does"
         yield "optimizer.params.max_grad_norm", said, False
