@@ -136,3 +136,18 @@ def test_tidy_leaves_plain_numbers_alone() -> None:
         "100",
         "1e-10",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("{n} GPUs", "1 GPU"),
+        ("{n} visible GPUs", "1 visible GPU"),
+        ("after {n:,} optimizer steps", "after 1 optimizer step"),
+        ("{n} processes", "1 process"),
+        ("0.{n} steps", "0.1 steps"),
+        ("2,00{n} steps", "2,001 steps"),
+    ],
+)
+def test_one_is_singular(text: str, shown: str) -> None:
+    assert Template.parse(text).render(Names(n=1)) == shown

@@ -242,3 +242,17 @@ def test_no_value_breaks_a_rule(key: str, value: str, tmp_path: Path) -> None:
         stated = settings.state(world_size=8, gpu="A100-80G", tokens=1_000_000)
         report = lint([text.SourceText.load(file, "config.yaml")], settings.Settings(stated=stated))
         assert not report.internal_errors
+
+
+def test_only_the_case_that_fires_supersedes(tmp_path: Path) -> None:
+    """Little data is a reason against a higher learning rate only where it is too little."""
+    config = "stage: sft\ndo_train: true\nfinetuning_type: lora\nlora_target: all\nmodel_name_or_path: org/m-7b\n"
+    config += "dataset: d\ndataset_dir: .\ncutoff_len: 2048\nlearning_rate: 1.0e-5\n"
+    (tmp_path / "dataset_info.json").write_text('{"d": {"file_name": "d.json"}}', "utf-8")
+    for examples, silenced in ((300, False), (50, True)):
+        (tmp_path / "d.json").write_text(f"[{', '.join(['{}'] * examples)}]", "utf-8")
+        file = tmp_path / "run.yaml"
+        file.write_text(config, "utf-8")
+        found = {finding.rule for finding in lint([text.SourceText.load(file)], settings.Settings()).findings}
+        assert "data/too-few-examples" in found
+        assert ("lr/too-low-for-lora" not in found) is silenced

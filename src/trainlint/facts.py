@@ -20,10 +20,10 @@ Status = Literal["known", "default", "one-of", "unknown"]
 
 
 PLACEHOLDER = re.compile(
-    r"^/?(path|your|to)(/|_)(to|your|path|model|data|hf|dir)|path[/_]to[/_]|^<[^>]*>$|your[-_](model|data|path|dataset|output|project)"
-    r"|^/?PATH|^x{3,}$|^(YOUR|your)_",
+    r"^/?(path|your|to)(/|_)(to|your|path|model|data|hf|dir)|path[/_]to[/_]|your[-_](model|data|path|dataset|output|project)"
+    r"|^<(?!\||/?s>|(?:pad|bos|eos|unk)>)[^>]*>$|^/?PATH|^x{3,}$|^(YOUR|your)_",
 )
-"""A value that a template leaves to be filled in. Nothing can be told from it."""
+"""A value that a template leaves to be filled in. Nothing can be told from it. `</s>` and `<|im_end|>` are tokens."""
 
 
 class Unknown(Exception):

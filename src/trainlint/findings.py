@@ -65,6 +65,8 @@ class Finding:
     why: str = ""
     argument: str = ""
     """The fact or argument that `at` shows, or empty where it shows the launch or the file."""
+    supersedes: tuple[str, ...] = ()
+    """The rules that say nothing more in a file with this finding."""
 
 
 @dataclass(frozen=True, slots=True)

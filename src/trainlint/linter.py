@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -83,7 +83,7 @@ class Linter:
                 except Exception:
                     report.internal_errors.append(_internal(source.path, rule.id))
                     failed.add(rule.id)
-        settled = _settle(found, self.rules)
+        settled = _settle(found)
         silenced = {finding.rule for finding in found} - {finding.rule for finding in settled}
         judged = chosen - failed - silenced - {gap.rule for gap in undecided}
         # each launch has its own suppressions, so what they share is told in one only after them
@@ -190,10 +190,9 @@ def _merge(findings: list[Finding], runs: int) -> list[Finding]:
     return merged
 
 
-def _settle(findings: list[Finding], rules: Mapping[str, Rule]) -> list[Finding]:
+def _settle(findings: list[Finding]) -> list[Finding]:
     """Drop what another finding of the same file supersedes."""
-    fired = {finding.rule for finding in findings}
-    silenced = {other for rule in fired if rule in rules for other in rules[rule].supersedes}
+    silenced = {other for finding in findings for other in finding.supersedes}
     return [finding for finding in findings if finding.rule not in silenced]
 
 

@@ -13,6 +13,18 @@ def launcher(r: View) -> str:
     return str(started.launcher or "none")
 
 
+def processes_per_node(r: View) -> int:
+    """What torchrun starts on one machine. Other launchers count the processes of all machines."""
+    started = r.run.context.get("started")
+    if started is None or started.launcher != "torchrun":
+        raise Unknown("only torchrun says how many processes a machine gets", "processes_per_node")
+    counts = started.processes.reads or (started.processes,)
+    own = next((fact for fact in counts if fact.name == "nproc-per-node"), None)
+    if own is None:
+        raise Unknown("the number of processes on one machine is not stated", "processes_per_node")
+    return int(r.use("processes_per_node", own))
+
+
 def _some(count: float, name: str) -> int:
     if count < 1:
         raise Unknown("none of its parts may be below 1", name)

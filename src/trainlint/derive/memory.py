@@ -27,6 +27,14 @@ def spread_by(r: View) -> str | None:
     return None
 
 
+def checkpoint_gigabytes(r: View) -> float:
+    """One checkpoint of full training: the weights and Adam's states, 32-bit copies where the optimizer keeps them."""
+    if r.method != "full" or r.optimizer_family != "adam" or "8bit" in str(r.optim):
+        raise Unknown("only checkpoints of full training with Adam are estimated", "checkpoint_gigabytes")
+    states = OPTIMIZER if r.fp32_copy else PURE_OPTIMIZER
+    return float(r.model_parameters * (WEIGHTS + states) / 1e9)
+
+
 def memory_lower_bound(r: View) -> float:
     """GiB per GPU. Whatever is not known to stay on the GPU is taken as absent, so that the bound holds."""
     parameters = r.model_parameters

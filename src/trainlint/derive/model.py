@@ -97,7 +97,17 @@ def lora_scale(r: View) -> float:
     return float(alpha / (math.sqrt(rank) if stabilised else rank))
 
 
+def tied_embeddings(r: View) -> bool:
+    """As the model's config.json says; silence there means what the architecture does, which is not known here."""
+    tied = _config(r).get("tie_word_embeddings")
+    if not isinstance(tied, bool):
+        raise Unknown("the model's config.json has no tie_word_embeddings", "tied_embeddings")
+    return tied
+
+
 def trains_embeddings(r: View) -> bool:
     if r.method == "full":
         return True
-    return any(name.split(".")[-1] in EMBEDDINGS for name in r.modules_to_save)
+    targets = r.run.fact("target_modules")
+    names = [*r.modules_to_save, *(targets.value if targets.known else [])]
+    return any(name.split(".")[-1] in EMBEDDINGS for name in names)

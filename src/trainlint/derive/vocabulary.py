@@ -20,6 +20,8 @@ FACTS: dict[str, str] = {
     "gradient_accumulation_steps": "micro-steps per optimizer step",
     "world_size": "processes, one per GPU",
     "visible_devices": "GPUs that the launch makes visible",
+    "processes_per_node": "processes that the launch starts on one machine",
+    "data_parallel_size": "replicas of the model that share a global batch, where model parallelism leaves fewer than processes",
     "launcher": "what starts the processes: torchrun, accelerate, deepspeed, python, or none for a command of its own",
     "effective_batch_size": "sequences per optimizer step",
     "sequence_length": "longest sequence in tokens; the block for packed text",
@@ -43,6 +45,7 @@ FACTS: dict[str, str] = {
     "lora_dropout": "LoRA dropout",
     "target_modules": "modules that get an adapter",
     "modules_to_save": "modules trained in full beside the adapter",
+    "tied_embeddings": "do the embedding and the output layer share their weights?",
     "trains_embeddings": "are embeddings or the output layer trained in full?",
     "quantization_bits": "bits of the quantised base model; none when it is not quantised",
     "datasets": "data sets or files",
@@ -58,6 +61,7 @@ FACTS: dict[str, str] = {
     "eval_steps": "steps between evaluations",
     "save_strategy": "when checkpoints are written: no, steps, epoch",
     "save_steps": "steps between checkpoints",
+    "checkpoint_gigabytes": "GB of one checkpoint with its optimizer states, at least",
     "output_dir": "where checkpoints go",
     "deepspeed": "DeepSpeed configuration",
     "zero_stage": "ZeRO stage, 0 without DeepSpeed",
@@ -77,11 +81,12 @@ NUMBERS = frozenset(
     {
         "model_parameters", "active_parameters", "model_vocab_size", "tokenizer_vocab_size", "required_tokenizer_size",
         "max_position_embeddings", "learning_rate", "warmup_ratio", "warmup_steps", "per_device_train_batch_size",
-        "gradient_accumulation_steps", "world_size", "visible_devices", "effective_batch_size", "sequence_length",
-        "tokens_per_step", "tokens_per_device_step", "num_train_epochs", "max_steps", "total_steps", "epochs",
+        "gradient_accumulation_steps", "world_size", "visible_devices", "processes_per_node", "data_parallel_size",
+        "effective_batch_size", "sequence_length", "tokens_per_step", "tokens_per_device_step", "num_train_epochs",
+        "max_steps", "total_steps", "epochs",
         "weight_decay", "max_grad_norm", "adam_beta2", "lora_rank", "lora_alpha", "lora_scale", "lora_dropout",
         "dataset_bytes", "dataset_tokens", "dataset_examples", "max_samples", "available_examples", "eval_steps",
-        "save_steps", "zero_stage", "memory_lower_bound", "gpu_memory",
+        "save_steps", "zero_stage", "memory_lower_bound", "gpu_memory", "checkpoint_gigabytes",
     }
 )  # fmt: skip
 """The facts that are numbers, or none. Where a file says something else, a rule cannot judge by them."""

@@ -18,6 +18,7 @@ from trainlint.findings import Finding, Fix, Related, Report
 from trainlint.reporters.style import Style
 from trainlint.reporters.summary import by_file, count, gaps, scene, verdict
 from trainlint.reporters.terminal import cells, clip, length, one_line, visible, wrap
+from trainlint.secrets import masked
 from trainlint.text import Edit, Location, SourceText, Span, apply
 
 LONGEST_MESSAGE = 1_000
@@ -118,7 +119,7 @@ def _origins(related: tuple[Related, ...], paint: Paint, room: int) -> Iterator[
 
 def _excerpt(finding: Finding, paint: Paint, width: int) -> Iterator[str]:
     source, start, end = finding.at.source, finding.at.start, finding.at.end
-    line = source.line(start.line)
+    line = masked(source.line(start.line))
     if not line.strip():
         return
     stop = end.column - 1 if end.line == start.line else len(line)

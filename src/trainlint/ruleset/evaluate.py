@@ -156,6 +156,7 @@ def _finding(rule: Rule, verdict: _Verdict, profile: Profile) -> Finding:
         _fix(rule, case, scope),
         rule.why,
         argument,
+        case.supersedes,
     )
 
 
@@ -193,12 +194,17 @@ def _leaves(fact: Fact) -> list[Fact]:
 
 
 def _said(fact: Fact) -> str:
-    value = ", ".join(map(str, fact.value)) or "none" if isinstance(fact.value, list) else fact.value
+    value = ", ".join(map(_named, fact.value)) or "none" if isinstance(fact.value, list) else fact.value
     value = "not set" if value is None else value
     shown = tidy(f"{value:g}") if isinstance(value, float) else f"{value:,}" if type(value) is int else str(value)
     if fact.origin.kind in ("framework-default", "option"):
         return f"{shown} ({fact.origin.text})"
     return f"{shown} ({fact.note})" if fact.note else shown
+
+
+def _named(item: Any) -> str:
+    """An element of a list; of a block of settings (axolotl's data sets) its first one, which names it."""
+    return str(next(iter(item.values()), "")) if isinstance(item, dict) else str(item)
 
 
 def _fix(rule: Rule, case: Case, scope: _Scope) -> Fix | None:

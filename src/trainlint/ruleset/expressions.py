@@ -207,7 +207,13 @@ class Template:
                 except (TypeError, ValueError, ArithmeticError) as error:
                     raise RuleError(f"{self.source!r}: {error}") from None
                 out.append(shown if len(shown) <= MAX_SHOWN else shown[:MAX_SHOWN] + "…")
-        return "".join(out)
+        return ONE.sub(r"1 \1\2", "".join(out))
+
+
+ONE = re.compile(
+    r"(?<![\w.,-])1 (optimizer |visible )?(GPU|step|token|example|epoch|process|machine|checkpoint|replica)(?:es|s)\b"
+)
+"""A count of one and its plural, as a template makes it."""
 
 
 def _shown(value: Any, spec: str) -> str:

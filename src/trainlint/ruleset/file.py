@@ -57,13 +57,13 @@ class _Clause(BaseModel):
     at: Few[list[str]] | None = None
     fix: Few[dict[str, str]] | None = None
     strict_severity: Severity | None = None
+    supersedes: Few[list[str]] | None = None
 
 
 class _RuleTable(_Clause):
     applies: Few[dict[str, list[Any]]] = {}
     check: str | None = None
     why: str = ""
-    supersedes: Few[list[str]] = []
     tags: Few[list[str]] = []
     safe: bool = False
     strict_only: bool = False
@@ -85,6 +85,7 @@ class Case:
     advice: Template
     at: tuple[str, ...]
     fix: dict[str, Template]
+    supersedes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,6 @@ class Rule:
     applies: dict[str, tuple[Any, ...]]
     check: str | None
     why: str
-    supersedes: tuple[str, ...]
     tags: tuple[str, ...]
     safe: bool
     strict_only: bool
@@ -125,6 +125,11 @@ class Rule:
         """The worst that the rule can say."""
         order: tuple[Severity, ...] = ("error", "warning", "note")
         return min((case.severity for case in self.cases), key=order.index)
+
+    @property
+    def supersedes(self) -> tuple[str, ...]:
+        """The rules that one of its cases silences."""
+        return tuple(dict.fromkeys(other for case in self.cases for other in case.supersedes))
 
     @cached_property
     def prose(self) -> str:
@@ -187,7 +192,6 @@ def parse(markdown: str, id: str) -> Rule:
         {name: tuple(values) for name, values in table.applies.items()},
         table.check,
         table.why,
-        tuple(table.supersedes),
         tuple(table.tags) or (id.partition("/")[0],),
         table.safe,
         table.strict_only,
@@ -262,6 +266,7 @@ def _case(table: _RuleTable, clause: _Clause) -> Case:
             name: Template.parse(text)
             for name, text in (clause.fix if clause.fix is not None else table.fix or {}).items()
         },
+        tuple(clause.supersedes if clause.supersedes is not None else table.supersedes or ()),
     )
 
 

@@ -8,7 +8,7 @@ from trainlint import plugins
 from trainlint.document import Document
 from trainlint.facts import Launch
 from trainlint.findings import Finding
-from trainlint.ruleset.checks import arguments, document, launch, versions
+from trainlint.ruleset.checks import arguments, deepspeed, document, launch, security, versions
 from trainlint.ruleset.file import Rule
 
 Check = Callable[[Rule, Document, list[Launch]], Iterator[Finding]]
@@ -22,8 +22,12 @@ def _elsewhere(rule: Rule, document: Document, launches: list[Launch]) -> Iterat
 CHECKS: dict[str, Check] = {
     "arguments.issues": arguments.issues,
     "arguments.versions": versions.gone,
+    "deepspeed.settings": deepspeed.settings,
     "document.problems": document.problems,
+    "launch.device_selection": launch.device_selection,
     "launch.placeholders": launch.placeholders,
+    "launch.random_seed": launch.random_seed,
+    "security.literal_secrets": security.literal_secrets,
     "suppressions": _elsewhere,
 }
 

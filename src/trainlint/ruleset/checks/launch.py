@@ -31,3 +31,58 @@ def placeholders(rule: Rule, document: Document, launches: list[Launch]) -> Iter
     message = f"{first}{more} still to be filled in: what depends on the real value was not judged"
     related = tuple(Related(value, place) for value, place in rest[:8])
     yield Finding(rule.id, case.severity, "high", message, at, case.advice.source, related, None, rule.why)
+
+
+SEEDS = ("seed", "data_seed", "random_seed")
+CHANGES = ("RANDOM", "SECONDS", "date", "process id")
+"""What the reason of an unknown value names where it comes from the clock or from chance."""
+
+
+def random_seed(rule: Rule, document: Document, launches: list[Launch]) -> Iterator[Finding]:
+    """A seed that the shell makes up when the run starts. Several machines each make up their own: the first case."""
+    for launch in launches:
+        for name in SEEDS:
+            argument = launch.first.arguments.given.get(name)
+            if argument is None or not any(word in (argument.unknown or "") for word in CHANGES):
+                continue
+            many = _machines(launch) > 1
+            case = rule.cases[0 if many else -1]
+            own = ", and each machine makes up its own" if many else ""
+            message = f"{argument.key.text} is made up when the run starts{own}"
+            yield Finding(
+                rule.id, case.severity, "high", message, argument.at, case.advice.source, (), None, rule.why, name
+            )
+
+
+def _machines(launch: Launch) -> int:
+    """As the launcher states it; 1 where it does not."""
+    started = launch.first.context.get("started")
+    if started is None:
+        return 1
+    nodes = [fact for fact in started.processes.reads if fact.name in ("nnodes", "num-nodes") and fact.known]
+    return int(nodes[0].value) if nodes else 1
+
+
+def device_selection(rule: Rule, document: Document, launches: list[Launch]) -> Iterator[Finding]:
+    """deepspeed's options that exclude each other (first case), and the variable that one of them overrules (last case)."""
+    for launch in launches:
+        started = launch.first.context.get("started")
+        if started is None or started.launcher != "deepspeed":
+            continue
+        own = {
+            word.known_prefix.partition("=")[0].replace("_", "-"): Location(document.source, word.span)
+            for word in started.command.words
+            if word.span.start < started.program.span.start
+        }
+        chosen = next((name for name in ("--include", "-i", "--exclude", "-e") if name in own), None)
+        counted = next((name for name in ("--num-gpus", "--num-nodes") if name in own), None)
+        if chosen and counted:
+            case, message = (
+                rule.cases[0],
+                f"{own[counted].text} beside {own[chosen].text}: deepspeed stops with a ValueError",
+            )
+        elif chosen in ("--include", "-i") and "CUDA_VISIBLE_DEVICES" in started.command.environment:
+            case, message = rule.cases[-1], "CUDA_VISIBLE_DEVICES has no effect: deepspeed takes the GPUs of --include"
+        else:
+            continue
+        yield Finding(rule.id, case.severity, "high", message, own[chosen], case.advice.source, (), None, rule.why)
