@@ -8,7 +8,7 @@ from trainlint import plugins
 from trainlint.document import Document
 from trainlint.facts import Launch
 from trainlint.findings import Finding
-from trainlint.ruleset.checks import arguments, document, launch, versions
+from trainlint.ruleset.checks import arguments, deepspeed, document, launch, versions
 from trainlint.ruleset.file import Rule
 
 Check = Callable[[Rule, Document, list[Launch]], Iterator[Finding]]
@@ -22,6 +22,7 @@ def _elsewhere(rule: Rule, document: Document, launches: list[Launch]) -> Iterat
 CHECKS: dict[str, Check] = {
     "arguments.issues": arguments.issues,
     "arguments.versions": versions.gone,
+    "deepspeed.disagreements": deepspeed.disagreements,
     "document.problems": document.problems,
     "launch.placeholders": launch.placeholders,
     "suppressions": _elsewhere,
