@@ -36,13 +36,18 @@ def steady(examples: int) -> settings:
 
 def issues(text: str, name: str = "run.sh", **more: Any) -> list[tuple[str, str, int, int]]:
     """Kind, the text pointed at, line and column of everything that the framework's parser would not take."""
+    return [(kind, shown, line, column) for kind, shown, line, column, _ in certain_issues(text, name, **more)]
+
+
+def certain_issues(text: str, name: str = "run.sh", **more: Any) -> list[tuple[str, str, int, int, bool]]:
+    """The same, and whether the run is sure to stop at it."""
     found = [
         issue
         for launch in launches(text, name, **more)
         for arguments in (launch.first.arguments, *launch.first.linked.values())
         for issue in arguments.issues
     ]
-    return [(issue.kind, issue.at.text, issue.at.start.line, issue.at.start.column) for issue in found]
+    return [(i.kind, i.at.text, i.at.start.line, i.at.start.column, i.certain) for i in found]
 
 
 def dialects_of(text: str, name: str = "run.sh", **more: Any) -> list[str]:

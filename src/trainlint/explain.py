@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from trainlint import coverage as covered
 from trainlint.derive.vocabulary import STATUS_FACTS
 from trainlint.document import Origin
 from trainlint.facts import Fact, Launch
@@ -25,9 +26,9 @@ WIDTH = 9
 SHOWN_NAMES = 12
 
 
-def cards(launches: Iterable[Launch], *, origins: bool = False) -> str:
+def cards(launches: Iterable[Launch], *, origins: bool = False, coverage: bool = False) -> str:
     """The cards of all launches as text. `*` marks what is a framework's default, `?` what nobody says."""
-    return "\n".join(_card(launch, origins) for launch in launches)
+    return "\n".join(_card(launch, origins, coverage) for launch in launches)
 
 
 def to_json(launches: Iterable[Launch]) -> str:
@@ -41,6 +42,7 @@ def to_json(launches: Iterable[Launch]) -> str:
                 "line": launch.at.start.line,
                 "dialect": launch.first.dialect,
                 "facts": facts,
+                "coverage": covered.to_json(covered.coverage(launch)),
             }
         )
     return json.dumps({"version": 1, "runs": runs}, indent=2) + "\n"
@@ -99,7 +101,7 @@ def _format(value: Any, spec: str) -> str:
     return tidy(format(value, spec or ("g" if isinstance(value, float) else ",")))
 
 
-def _card(launch: Launch, origins: bool) -> str:
+def _card(launch: Launch, origins: bool, coverage: bool) -> str:
     card = _Card(launch)
     run = launch.first
     started = run.context.get("started")
@@ -116,6 +118,7 @@ def _card(launch: Launch, origins: bool) -> str:
         ("SAFETY", _safety(card)),
         ("MEMORY", _memory(card)),
         ("UNKNOWN", _unknown(card)),
+        ("COVERAGE", covered.to_lines(covered.coverage(launch)) if coverage else []),
     )
     for title, body in sections:
         for i, line in enumerate(body):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from helpers_issues import dialect_of
+from helpers_dialects import dialects_of
 from helpers_runs import facts, findings
 
 SCRIPT = "torchrun --nproc_per_node 4 my_train.py --lr 1e-2 --batch-size 2 --grad_accum 4 --max_len 512 --lora_r 8 --frobnicate 3"
@@ -76,7 +76,7 @@ def test_a_file() -> None:
     ],
 )
 def test_look_alikes(text: str, name: str) -> None:
-    assert dialect_of(text, name) == []
+    assert dialects_of(text, name) == []
 
 
 def test_a_word_where_others_have_a_number() -> None:

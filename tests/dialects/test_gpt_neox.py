@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from helpers_issues import dialect_of, issues
+from helpers_dialects import certain_issues, dialects_of
 from helpers_runs import facts
 
 MODEL = """\
@@ -66,18 +66,18 @@ def test_several_files_make_one_run(tmp_path: Path) -> None:
 def test_a_key_in_two_files(tmp_path: Path) -> None:
     (tmp_path / "a.yml").write_text(MODEL)
     (tmp_path / "b.yml").write_text(LOCAL.replace('"save"', '"num-layers": 3, "save"'))
-    (issue,) = issues("python deepy.py train.py a.yml b.yml", folder=tmp_path)
+    (issue,) = certain_issues("python deepy.py train.py a.yml b.yml", folder=tmp_path)
     assert issue == ("unknown", '"num-layers"', 3, 3, True)
 
 
 def test_keys_that_the_dataclass_lacks() -> None:
-    assert issues(MODEL.replace("lr-decay-style", "lr-decay-stile"), "x.yml") == [
+    assert certain_issues(MODEL.replace("lr-decay-style", "lr-decay-stile"), "x.yml") == [
         ("unknown", '"lr-decay-stile"', 25, 4, True)
     ]
-    assert issues(MODEL.replace('"warmup": 0.01', '"warmup": "often"'), "x.yml")[0][:2] == ("type", '"often"')
+    assert certain_issues(MODEL.replace('"warmup": 0.01', '"warmup": "often"'), "x.yml")[0][:2] == ("type", '"often"')
 
 
 def test_what_is_no_model() -> None:
-    assert dialect_of(LOCAL, "local_setup.yml") == []
-    assert dialect_of("num_layers: 2\nhidden_size: 8\nnum_attention_heads: 2\nlr: 3\n", "x.yml") == []
-    assert dialect_of("python train.py --lr 1\n") == []
+    assert dialects_of(LOCAL, "local_setup.yml") == []
+    assert dialects_of("num_layers: 2\nhidden_size: 8\nnum_attention_heads: 2\nlr: 3\n", "x.yml") == []
+    assert dialects_of("python train.py --lr 1\n") == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from helpers_issues import dialect_of, issues
+from helpers_dialects import certain_issues, dialects_of
 from helpers_runs import facts
 
 SCRIPT = """\
@@ -67,20 +67,28 @@ def test_flags_over_the_file(tmp_path: Path) -> None:
 
 
 def test_what_is_not_known() -> None:
-    assert issues(SCRIPT.replace("--network_dim", "--network_dmi"))[0] == ("unknown", "--network_dmi", 11, 36, True)
+    assert certain_issues(SCRIPT.replace("--network_dim", "--network_dmi"))[0] == (
+        "unknown",
+        "--network_dmi",
+        11,
+        36,
+        True,
+    )
     # in the file a key that nobody asks for is dropped in silence
-    assert issues(TOML.replace("network_dim", "network_dmi"), "x.toml") == [("unknown", "network_dmi", 14, 1, False)]
-    assert issues(SCRIPT.replace("--learning_rate=1e-4", "--learning_rate=fast"))[0][:2] == ("type", "fast")
+    assert certain_issues(TOML.replace("network_dim", "network_dmi"), "x.toml") == [
+        ("unknown", "network_dmi", 14, 1, False)
+    ]
+    assert certain_issues(SCRIPT.replace("--learning_rate=1e-4", "--learning_rate=fast"))[0][:2] == ("type", "fast")
 
 
 def test_a_data_set_is_no_run() -> None:
     assert (
-        dialect_of("[general]\nshuffle_caption = true\n[[datasets]]\nresolution = 512\nbatch_size = 4\n", "d.toml")
+        dialects_of("[general]\nshuffle_caption = true\n[[datasets]]\nresolution = 512\nbatch_size = 4\n", "d.toml")
         == []
     )
-    assert dialect_of("python train_network.py --data x") == []
+    assert dialects_of("python train_network.py --data x") == []
 
 
 def test_a_script_of_diffusers_with_the_same_name() -> None:
     script = "accelerate launch train_controlnet.py --pretrained_model_name_or_path m --max_train_steps 9 --validation_steps 3"
-    assert "kohya" not in dialect_of(script)
+    assert "kohya" not in dialects_of(script)

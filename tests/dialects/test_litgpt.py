@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers_issues import dialect_of, issues
+from helpers_dialects import certain_issues, dialects_of
 from helpers_runs import facts
 
 YAML = """\
@@ -64,16 +64,18 @@ def test_a_file() -> None:
 
 
 def test_clipping_is_refused_in_fine_tuning() -> None:
-    assert issues(YAML.replace("max_norm:", "max_norm: 1.0"), "x.yaml") == [("unknown", "max_norm", 25, 3, True)]
+    assert certain_issues(YAML.replace("max_norm:", "max_norm: 1.0"), "x.yaml") == [
+        ("unknown", "max_norm", 25, 3, True)
+    ]
 
 
 def test_keys_that_jsonargparse_refuses() -> None:
-    assert issues(YAML.replace("micro_batch_size", "micro_bacth_size"), "x.yaml") == [
+    assert certain_issues(YAML.replace("micro_batch_size", "micro_bacth_size"), "x.yaml") == [
         ("unknown", "micro_bacth_size", 20, 3, True)
     ]
-    assert issues(YAML.replace("devices: 2", "lora_r: many\ndevices: 2").replace("lora_r: 32\n", ""), "x.yaml") == [
-        ("type", "many", 5, 9, True)
-    ]
+    assert certain_issues(
+        YAML.replace("devices: 2", "lora_r: many\ndevices: 2").replace("lora_r: 32\n", ""), "x.yaml"
+    ) == [("type", "many", 5, 9, True)]
 
 
 @pytest.mark.parametrize(
@@ -101,10 +103,17 @@ def test_a_command_over_its_file(tmp_path: Path) -> None:
 
 
 def test_a_flag_that_the_command_lacks() -> None:
-    assert issues("litgpt finetune_lora x --train.micro_batch 1")[0][:4] == ("unknown", "--train.micro_batch", 1, 24)
-    assert issues("litgpt finetune_lora x --data JSON --data.json_path a.json --data.val_split_fraction 0.1") == []
+    assert certain_issues("litgpt finetune_lora x --train.micro_batch 1")[0][:4] == (
+        "unknown",
+        "--train.micro_batch",
+        1,
+        24,
+    )
+    assert (
+        certain_issues("litgpt finetune_lora x --data JSON --data.json_path a.json --data.val_split_fraction 0.1") == []
+    )
 
 
 def test_what_trains_nothing() -> None:
-    assert dialect_of("litgpt download meta-llama/Llama-2-7b-hf\nlitgpt chat x\nlitgpt finetune_lora --help") == []
-    assert dialect_of("train:\n  batch: 1\ndata: x\ncheckpoint_dir: y\n", "x.yaml") == []
+    assert dialects_of("litgpt download meta-llama/Llama-2-7b-hf\nlitgpt chat x\nlitgpt finetune_lora --help") == []
+    assert dialects_of("train:\n  batch: 1\ndata: x\ncheckpoint_dir: y\n", "x.yaml") == []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers_issues import dialect_of, issues
+from helpers_dialects import certain_issues, dialects_of
 from helpers_runs import facts
 from trainlint.dialects.llm_foundry import duration
 from trainlint.facts import Unknown
@@ -89,9 +89,12 @@ def test_no_clipping_unless_it_is_asked_for() -> None:
 
 
 def test_a_top_level_key_that_is_not_known() -> None:
-    assert issues(YAML.replace("precision:", "precison:"), "x.yaml") == [("unknown", "precison", 37, 1, True)]
+    assert certain_issues(YAML.replace("precision:", "precison:"), "x.yaml") == [("unknown", "precison", 37, 1, True)]
     assert (
-        issues(YAML.replace("  name: mosaicml/mpt-7b\n", "  name: mosaicml/mpt-7b\n  kwargs: {a: 1}\n"), "x.yaml") == []
+        certain_issues(
+            YAML.replace("  name: mosaicml/mpt-7b\n", "  name: mosaicml/mpt-7b\n  kwargs: {a: 1}\n"), "x.yaml"
+        )
+        == []
     )
 
 
@@ -102,4 +105,4 @@ def test_composer_and_its_overrides(tmp_path: Path) -> None:
 
 
 def test_an_evaluation_is_no_training() -> None:
-    assert dialect_of("max_seq_len: 2048\nmodels: []\nicl_tasks: x\ndevice_eval_batch_size: 4\n", "eval.yaml") == []
+    assert dialects_of("max_seq_len: 2048\nmodels: []\nicl_tasks: x\ndevice_eval_batch_size: 4\n", "eval.yaml") == []

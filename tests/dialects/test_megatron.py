@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from helpers_issues import dialect_of, issues
+from helpers_dialects import certain_issues, dialects_of
 from helpers_runs import facts
 
 SCRIPT = """\
@@ -94,18 +94,18 @@ def test_a_run_that_is_the_beginning_of_a_longer_schedule() -> None:
 
 
 def test_a_typo_is_found_in_its_array_and_a_forks_own_flag_is_none() -> None:
-    assert issues(SCRIPT.replace("--micro-batch-size", "--micro-bacth-size")) == [
+    assert certain_issues(SCRIPT.replace("--micro-batch-size", "--micro-bacth-size")) == [
         ("unknown", "--micro-bacth-size", 17, 5, False)
     ]
-    assert issues(SCRIPT.replace("--swiglu", "--data-path2 x --tokenizer-prompt-format y --use-te")) == []
+    assert certain_issues(SCRIPT.replace("--swiglu", "--data-path2 x --tokenizer-prompt-format y --use-te")) == []
 
 
 def test_values_that_argparse_refuses() -> None:
-    assert issues(SCRIPT.replace("--lr 6.0e-5", "--lr fast")) == [("type", "fast", 20, 10, True)]
-    assert issues(SCRIPT.replace("--lr-decay-style cosine", "--lr-decay-style cosin")) == [
+    assert certain_issues(SCRIPT.replace("--lr 6.0e-5", "--lr fast")) == [("type", "fast", 20, 10, True)]
+    assert certain_issues(SCRIPT.replace("--lr-decay-style cosine", "--lr-decay-style cosin")) == [
         ("choice", "cosin", 21, 22, True)
     ]
-    assert issues(SCRIPT.replace("--bf16", "--bf16 true")) == [("unknown", "true", 27, 12, False)]
+    assert certain_issues(SCRIPT.replace("--bf16", "--bf16 true")) == [("unknown", "true", 27, 12, False)]
 
 
 YAML = """\
@@ -131,7 +131,7 @@ def test_the_functional_tests_yaml() -> None:
     assert (run["learning_rate"], run["gradient_accumulation_steps"], run["mixed_precision"]) == (1.5e-4, 1, "bf16")
     assert "filled in later" in run.unknown("datasets")
     assert run.launch.first.spell("learning_rate") == "--lr"
-    assert issues(YAML.replace("--num-layers", "--num-layres"), "model_config.yaml") == [
+    assert certain_issues(YAML.replace("--num-layers", "--num-layres"), "model_config.yaml") == [
         ("unknown", "--num-layres", 4, 3, False)
     ]
 
@@ -145,7 +145,7 @@ def test_yaml_cfg(tmp_path: Path) -> None:
 
 
 def test_what_trains_nothing() -> None:
-    assert dialect_of("python tools/preprocess_data.py --input x --tokenizer-type GPT2BPETokenizer --workers 4") == []
+    assert dialects_of("python tools/preprocess_data.py --input x --tokenizer-type GPT2BPETokenizer --workers 4") == []
     text = "torchrun run_text_generation_server.py --num-layers 2 --hidden-size 8 --num-attention-heads 2 --micro-batch-size 1"
-    assert dialect_of(f"{text} --seq-length 8 --inference-max-requests 3") == []
-    assert dialect_of("MODEL: hybrid\nTP: 1\nBATCH_SIZES: [1, 8]\n", "model_config.yaml") == []
+    assert dialects_of(f"{text} --seq-length 8 --inference-max-requests 3") == []
+    assert dialects_of("MODEL: hybrid\nTP: 1\nBATCH_SIZES: [1, 8]\n", "model_config.yaml") == []

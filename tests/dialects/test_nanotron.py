@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from helpers_issues import dialect_of, issues
+from helpers_dialects import certain_issues, dialects_of
 from helpers_runs import facts
 
 YAML = """\
@@ -77,24 +77,26 @@ def test_null_is_no_clipping() -> None:
 
 
 def test_what_dacite_refuses() -> None:
-    assert issues(YAML.replace("train_steps", "trian_steps"), "x.yaml") == [("unknown", "trian_steps", 49, 3, True)]
+    assert certain_issues(YAML.replace("train_steps", "trian_steps"), "x.yaml") == [
+        ("unknown", "trian_steps", 49, 3, True)
+    ]
     # to PyYAML a number without a dot is text
-    assert issues(YAML.replace("learning_rate: 0.0003", "learning_rate: 3e-4"), "x.yaml") == [
+    assert certain_issues(YAML.replace("learning_rate: 0.0003", "learning_rate: 3e-4"), "x.yaml") == [
         ("type", "3e-4", 28, 20, True)
     ]
-    assert issues(YAML.replace("std: 0.025", "std: 0.025\n    scaling_method: NUM_LAYERS"), "x.yaml") == []
+    assert certain_issues(YAML.replace("std: 0.025", "std: 0.025\n    scaling_method: NUM_LAYERS"), "x.yaml") == []
 
 
 def test_the_launch(tmp_path: Path) -> None:
     (tmp_path / "my.yaml").write_text(YAML)
     script = "CUDA_DEVICE_MAX_CONNECTIONS=1 torchrun --nproc_per_node=8 run_train.py --config-file my.yaml"
     assert facts(script, folder=tmp_path)["learning_rate"] == 3e-4
-    assert dialect_of("torchrun run_train.py --config-file missing.yaml", folder=tmp_path) == []
+    assert dialects_of("torchrun run_train.py --config-file missing.yaml", folder=tmp_path) == []
 
 
 def test_a_look_alike() -> None:
-    assert dialect_of("tokens:\n  micro_batch_size: 2\nparallelism:\n  dp: 2\n", "x.yaml") == []
+    assert dialects_of("tokens:\n  micro_batch_size: 2\nparallelism:\n  dp: 2\n", "x.yaml") == []
 
 
 def test_the_section_of_the_doremi_example() -> None:
-    assert issues(YAML + "doremi:\n  domain_names: a, b\n", "x.yaml") == []
+    assert certain_issues(YAML + "doremi:\n  domain_names: a, b\n", "x.yaml") == []

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from helpers_issues import dialect_of, issues
+from helpers_dialects import certain_issues, dialects_of
 from helpers_runs import facts
 
 LORA = """\
@@ -106,7 +106,7 @@ def test_a_shipped_file_that_is_not_here_leaves_the_rest_unknown() -> None:
 
 
 def test_a_misspelt_key_of_the_recipe() -> None:
-    assert issues(LORA.replace("clip_grad_norm: null", "clip_grad_nrom: 1.0"), "x.yaml") == [
+    assert certain_issues(LORA.replace("clip_grad_norm: null", "clip_grad_nrom: 1.0"), "x.yaml") == [
         ("unknown", "clip_grad_nrom", 32, 1, False)
     ]
 
@@ -119,10 +119,10 @@ def test_a_misspelt_key_of_the_recipe() -> None:
     ],
 )
 def test_what_trains_nothing(text: str) -> None:
-    assert dialect_of(text, "x.yaml") == []
+    assert dialects_of(text, "x.yaml") == []
 
 
 def test_commands_that_train_nothing() -> None:
     assert (
-        dialect_of("tune download meta-llama/Llama-3.1-8B\ntune run generate --config generation.yaml prompt=hi") == []
+        dialects_of("tune download meta-llama/Llama-3.1-8B\ntune run generate --config generation.yaml prompt=hi") == []
     )

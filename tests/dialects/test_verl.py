@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from helpers_issues import dialect_of, issues
+from helpers_dialects import certain_issues, dialects_of
 from helpers_runs import facts, launches
 
 PPO = """\
@@ -45,11 +45,13 @@ def test_overrides() -> None:
 
 
 def test_a_key_without_plus_must_be_there() -> None:
-    assert issues(PPO.replace("trainer.save_freq", "trainer.safe_freq")) == [
+    assert certain_issues(PPO.replace("trainer.save_freq", "trainer.safe_freq")) == [
         ("unknown", "trainer.safe_freq", 16, 5, True)
     ]
-    assert issues(PPO.replace("trainer.nnodes=2", "+trainer.my_own=2")) == []
-    assert issues(PPO.replace("trainer.nnodes=2", "trainer.my_own=2")) == [("unknown", "trainer.my_own", 15, 5, False)]
+    assert certain_issues(PPO.replace("trainer.nnodes=2", "+trainer.my_own=2")) == []
+    assert certain_issues(PPO.replace("trainer.nnodes=2", "trainer.my_own=2")) == [
+        ("unknown", "trainer.my_own", 15, 5, False)
+    ]
 
 
 def test_a_deleted_key_and_what_follows() -> None:
@@ -116,10 +118,10 @@ def test_a_file_upon_the_shipped_one(tmp_path: Path) -> None:
 
 def test_a_part_of_a_configuration_is_no_run() -> None:
     assert (
-        dialect_of("_target_: verl.workers.config.FSDPActorConfig\noptim:\n  lr: 1e-6\ngrad_clip: 1.0\n", "a.yaml")
+        dialects_of("_target_: verl.workers.config.FSDPActorConfig\noptim:\n  lr: 1e-6\ngrad_clip: 1.0\n", "a.yaml")
         == []
     )
-    assert dialect_of("python main_ppo.py learning_rate=3 x=1") == []
+    assert dialects_of("python main_ppo.py learning_rate=3 x=1") == []
 
 
 def test_a_correction_is_spelled_as_the_override_is() -> None:

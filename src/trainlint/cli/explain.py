@@ -15,6 +15,8 @@ from trainlint.effective import Configuration
 @click.argument("paths", nargs=-1, required=True, metavar="PATH|-...", shell_complete=complete.files)
 @options.configured(options.SEARCH, options.WALK)
 @click.option("--origins", is_flag=True, help="Show where each number came from.")
+@click.option("--coverage", is_flag=True, help="Show which arguments were not understood, and why.")
+@options.STRICT_UNKNOWN
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", help="How to show it.")
 @click.option(
     "--stdin-filename", metavar="NAME", help="What to call the text read from stdin; its suffix says the format."
@@ -23,6 +25,8 @@ def command(
     paths: tuple[str, ...],
     configuration: Configuration,
     origins: bool,
+    coverage: bool,
+    strict_unknown: bool,
     format_: str,
     stdin_filename: str | None,
     **walk: bool,
@@ -52,5 +56,7 @@ def command(
             click.echo(f"{source.path}:{start.line}:{start.column}: {problem.message}", err=True)
         if not of_source:
             click.echo(f"{source.path}: no training run was recognised in it", err=True)
-    sys.stdout.write(to_json(launches) if format_ == "json" else cards(launches, origins=origins))
+    sys.stdout.write(to_json(launches) if format_ == "json" else cards(launches, origins=origins, coverage=coverage))
+    if strict_unknown and options.unresolved(launches):
+        sys.exit(1)
     sys.exit(0 if launches else 3 if not found.unreadable else 2)

@@ -85,6 +85,7 @@ class Outcome:
     "--verify-budget", "seconds", default="60s", callback=verify.budget, metavar="TIME", show_default=True,
     help="Time for one file with --verify.",
 )  # fmt: skip
+@options.STRICT_UNKNOWN
 @click.option("--statistics", is_flag=True, help="Count the findings of each rule instead of showing them.")
 @click.option("--quiet", "-q", is_flag=True, help="Print findings only.")
 @click.option("--show-files", is_flag=True, help="List the files, and why others were passed over.")
@@ -109,6 +110,7 @@ def command(
     format_: str | None,
     verified: bool,
     seconds: float,
+    strict_unknown: bool,
     statistics: bool,
     quiet: bool,
     show_files: bool,
@@ -169,7 +171,8 @@ def command(
         if not fix_only:
             _report(outcome.report, wanted, quiet=quiet, statistics=statistics, suppressed=show_suppressed)
         fixing.print_fixes()
-        return status(outcome, explicit_only=bool(paths) and not any(Path(path).is_dir() for path in paths))
+        code = status(outcome, explicit_only=bool(paths) and not any(Path(path).is_dir() for path in paths))
+        return 1 if strict_unknown and options.unresolved(outcome.launches) and code == 0 else code
 
     if watch:
         from trainlint.cli.watch import watch as again

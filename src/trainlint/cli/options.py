@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial, wraps
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -18,6 +18,9 @@ from trainlint.effective import Configuration
 from trainlint.findings import Confidence, Skipped
 from trainlint.settings import FailOn, Profile, SettingsError, amount
 from trainlint.text import SourceText, Unreadable
+
+if TYPE_CHECKING:
+    from trainlint.facts import Launch
 
 
 def _amount(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
@@ -70,6 +73,12 @@ NO_PLUGINS: Option = click.option(
     help="Use nothing of other installed packages.",
 )  # fmt: skip
 """Eager: the values of other options may be what a plugin offers."""
+
+STRICT_UNKNOWN: Option = click.option(
+    "--strict-unknown",
+    is_flag=True,
+    help="Fail (exit 1) where an argument of a run has no value that can be told, and list them.",
+)
 
 _STATED: Options = (
     click.option("--world-size", type=click.IntRange(min=1), metavar="N", help="GPUs (processes) of the run."),
@@ -237,6 +246,24 @@ def _remains(path: str) -> SourceText:
         return SourceText(path, Path(path).read_bytes()[:4096].decode("utf-8", "replace"))
     except OSError:
         return SourceText(path, "")
+
+
+def unresolved(launches: Sequence[Launch]) -> bool:
+    """Are there arguments whose value cannot be told, or that nobody sees? They are listed on the standard error."""
+    from trainlint.coverage import coverage
+
+    lines = []
+    for launch in launches:
+        found = coverage(launch)
+        lines += [f"{gap.where}: unresolved: {gap}" for gap in found.unresolved]
+        if found.open is not None:
+            start = launch.at.start
+            lines.append(
+                f"{launch.at.source.path}:{start.line}:{start.column}: further arguments may follow: {found.open}"
+            )
+    for line in dict.fromkeys(lines):
+        click.echo(line, err=True)
+    return bool(lines)
 
 
 def sources(found: Found) -> Iterator[SourceText]:

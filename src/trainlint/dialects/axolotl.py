@@ -1,18 +1,23 @@
-"""Axolotl's YAML. It coerces numeric strings and drops keys that it does not know, without a word."""
+"""Axolotl's YAML, alone or launched with flags over it. It coerces numeric strings and drops unknown keys without a word."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from trainlint.dialects import hf_trainer, tree
+from trainlint.dialects import argv, hf_script, hf_trainer, tree
 from trainlint.dialects.base import Context, Dialect, arg, names
 from trainlint.dialects.convert import from_lax
+from trainlint.dialects.launchers import Options, Started, torchrun_processes
 from trainlint.dialects.tables import Schema
-from trainlint.document import Document
-from trainlint.facts import Derivation, Run, Unknown, View
+from trainlint.document import Document, Word
+from trainlint.facts import Arguments, Derivation, Fact, Run, Unknown, View
 
 SCHEMA = Schema("axolotl:AxolotlInputConfig", "axolotl:plugins", overrides={"optimizer": "adamw_torch_fused"})
+OWN_FLAGS = {"launcher", "cloud", "accelerate", "no_accelerate"}
+"""Flags of the command that are no settings of the run."""
 TRAINER_CLIP, TRAINER_BETA2 = 1.0, 0.999
 """The Trainer's own defaults: axolotl hands these settings on only when they are set."""
 
@@ -203,18 +208,61 @@ KEYS = {
 }
 
 
-def _read_tree(document: Document, context: Context) -> list[Run] | None:
+def _is_config(document: Document) -> bool:
     keys = tree.keys(document)
-    if "base_model" not in keys or not keys & {
-        "datasets",
-        "pretraining_dataset",
-        "sequence_len",
-        "micro_batch_size",
-        "adapter",
-    }:
-        return None
+    marks = {"datasets", "pretraining_dataset", "sequence_len", "micro_batch_size", "adapter"}
+    return "base_model" in keys and bool(keys & marks)
+
+
+def _read(document: Document, context: Context) -> Run:
     loader: tree.Loader = "json" if document.format == "json" else "pyyaml"
-    return [hf_trainer.tree_run(DIALECT, document, context, SCHEMA, loader, from_lax, closed=True)]
+    return hf_trainer.tree_run(DIALECT, document, context, SCHEMA, loader, from_lax, closed=True)
 
 
-DIALECT = Dialect("axolotl", "axolotl", FACTS, KEYS, read_tree=_read_tree)
+def _read_tree(document: Document, context: Context) -> list[Run] | None:
+    return [_read(document, context)] if _is_config(document) else None
+
+
+def _read_command(document: Document, started: Started, context: Context) -> list[Run] | None:
+    """`axolotl train FILE --learning-rate 1e-4 -- --nproc_per_node 2`, `… -m axolotl.cli.train FILE --learning_rate=1e-4`."""
+    words, processes = started.words, None
+    if started.name == "axolotl":
+        if not words or words[0].text != "train":
+            return None
+        end = next((i for i, word in enumerate(words) if word.text == "--"), len(words))
+        processes = _processes(started, words[end + 1 :])
+        words = words[1:end]
+    elif started.name != "axolotl.cli.train":
+        return None
+    file = next((word.text for word in words if (word.text or "").endswith((".yaml", ".yml"))), None)
+    config = hf_script.config_file(document, started, context, file) if file is not None else None
+    if config is None or not _is_config(config) or "sweep" in hf_script.flags(started):
+        return []
+    run = _read(config, context)
+    given = _switched(argv.read(document.source, words, run.context["schema"], closed=False, positionals=1))
+    hf_script.override(run, given, OWN_FLAGS)
+    return hf_script.launched(run, document, started, context, processes)
+
+
+def _switched(arguments: Arguments) -> Arguments:
+    """A setting that is true or false may stand alone here, and `--no-x` is its opposite."""
+    alone = {name: argument for name, argument in arguments.given.items() if argument.at == argument.key}
+    for name, argument in alone.items():
+        setting = name if name in SCHEMA else name.removeprefix("no_")
+        if setting in SCHEMA and "bool" in SCHEMA.edition(setting).types:
+            del arguments.given[name]
+            arguments.given[setting] = replace(argument, name=setting, value=setting == name, unknown=None)
+            arguments.issues = [issue for issue in arguments.issues if issue.at != argument.key]
+    return arguments
+
+
+def _processes(started: Started, words: Sequence[Word]) -> Fact | None:
+    """What is handed on to the launcher that `axolotl train` starts, which is accelerate unless told otherwise."""
+    launcher = hf_script.value(started, "launcher") or "accelerate"
+    if launcher == "accelerate":
+        absent = "axolotl starts accelerate, which uses every GPU unless its config file says otherwise"
+        return Options("accelerate", words).number("--num-processes", "-n", absent=absent)
+    return torchrun_processes(Options("torchrun", words)) if launcher == "torchrun" else None
+
+
+DIALECT = Dialect("axolotl", "axolotl", FACTS, KEYS, _read_command, _read_tree)

@@ -1,17 +1,20 @@
-"""TRL: `trl sft|dpo|…` and its scripts, from flags or a YAML file. The YAML becomes argparse defaults, so text is re-parsed."""
+"""TRL: `trl sft|dpo|…` and its scripts, from flags, a YAML file, or flags over the file that `--config` names.
+
+The YAML becomes argparse defaults, so its text is re-parsed.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from trainlint.dialects import hf_trainer, tree
+from trainlint.dialects import argv, hf_script, hf_trainer, tree
 from trainlint.dialects.base import Context, Dialect, arg, names
 from trainlint.dialects.convert import from_lax
 from trainlint.dialects.launchers import Started
 from trainlint.dialects.tables import Schema, table
 from trainlint.document import Document
-from trainlint.facts import Derivation, Run, Unknown, View
+from trainlint.facts import Derivation, Fact, Run, Unknown, View
 
 CONFIGS = {
     "sft": "SFTConfig", "dpo": "DPOConfig", "kto": "KTOConfig", "rm": "RewardConfig", "grpo": "GRPOConfig",
@@ -140,11 +143,46 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
             r"(?:run_)?(sft|dpo|kto|grpo|orpo|cpo|reward)(?:_\w+)?\.py|trl\.scripts\.(\w+)", started.name
         )
         flags = {word.known_prefix.partition("=")[0].lstrip("-") for word in started.words}
-        if match is None or not flags & OWN_KEYS:
+        if match is None or not (flags & OWN_KEYS or _names_a_file(document, started, context)):
             return None
         stage = _named(started.name)
+    if "config" in hf_script.flags(started):
+        return _with_file(document, started, context, stage)
     run = hf_trainer.command_run(DIALECT, document, started, context, schema(stage or ""), closed=False)
     return _finish(run, stage, False)
+
+
+def _named_file(document: Document, started: Started, context: Context) -> Document | None:
+    name = hf_script.value(started, "config")
+    return hf_script.config_file(document, started, context, name) if name is not None else None
+
+
+def _names_a_file(document: Document, started: Started, context: Context) -> bool:
+    """Does `--config` name a file of the Trainer's keys? Other people's scripts are called sft.py, too."""
+    config = _named_file(document, started, context)
+    return config is not None and hf_trainer.trainer_marks(config) >= 3
+
+
+def _with_file(document: Document, started: Started, context: Context, stage: str | None) -> list[Run]:
+    """The flags over what the file says; where it is not here, nobody can tell what it says."""
+    config = _named_file(document, started, context)
+    words = started.words[1:] if started.name == "trl" else started.words
+    if config is None:
+        run = hf_trainer.command_run(DIALECT, document, started, context, schema(stage or ""), closed=False)
+        run.arguments.open = run.arguments.open or "the file that --config names is not on this machine"
+        return _finish(run, stage, False)
+    run = hf_trainer.tree_run(DIALECT, config, context, schema(stage or ""), "pyyaml", from_lax, closed=False)
+    _finish(run, stage, False)
+    hf_script.override(run, argv.read(document.source, words, run.context["schema"], closed=False), {"config"})
+    return hf_script.launched(run, document, started, context, _processes(run) if started.name == "trl" else None)
+
+
+def _processes(run: Run) -> Fact | None:
+    """`trl` hands what its own parser does not know to accelerate, from the file as well."""
+    count = run.arguments.given.get("num_processes")
+    if count is None or count.unknown is not None or not str(count.value).isdigit():
+        return None
+    return Fact("num_processes", int(str(count.value)), "known", count.origin)
 
 
 DIALECT = Dialect("trl", "TRL", FACTS, KEYS, _read_command, _read_tree)

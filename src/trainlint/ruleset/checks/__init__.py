@@ -8,7 +8,7 @@ from trainlint import plugins
 from trainlint.document import Document
 from trainlint.facts import Launch
 from trainlint.findings import Finding
-from trainlint.ruleset.checks import arguments, deepspeed, document, launch, security, versions
+from trainlint.ruleset.checks import arguments, deepspeed, deepspeed_file, document, launch, security, versions
 from trainlint.ruleset.file import Rule
 
 Check = Callable[[Rule, Document, list[Launch]], Iterator[Finding]]
@@ -22,7 +22,8 @@ def _elsewhere(rule: Rule, document: Document, launches: list[Launch]) -> Iterat
 CHECKS: dict[str, Check] = {
     "arguments.issues": arguments.issues,
     "arguments.versions": versions.gone,
-    "deepspeed.settings": deepspeed.settings,
+    "deepspeed.disagreements": deepspeed.disagreements,
+    "deepspeed.settings": deepspeed_file.settings,
     "document.problems": document.problems,
     "launch.device_selection": launch.device_selection,
     "launch.placeholders": launch.placeholders,
