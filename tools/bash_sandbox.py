@@ -14,8 +14,42 @@ import shutil
 import subprocess
 from pathlib import Path
 
-_TOOLS = """awk basename bc cat chmod cp cut date dirname expr find grep head ls mkdir mktemp mv paste printf pwd readlink
-realpath rm rmdir sed seq sleep sort tail tee timeout touch tr uniq wc xargs""".split()
+_TOOLS = (
+    *(
+        "awk",
+        "basename",
+        "bc",
+        "cat",
+        "chmod",
+        "cp",
+        "cut",
+        "date",
+        "dirname",
+        "expr",
+        "find",
+        "grep",
+        "head",
+        "ls",
+        "mkdir",
+    ),
+    *(
+        "mktemp",
+        "mv",
+        "paste",
+        "printf",
+        "pwd",
+        "readlink",
+        "realpath",
+        "rm",
+        "rmdir",
+        "sed",
+        "seq",
+        "sleep",
+        "sort",
+        "tail",
+    ),
+    *("tee", "timeout", "touch", "tr", "uniq", "wc", "xargs"),
+)
 """What runs for real, because its output becomes part of other commands. None of it can leave the namespaces."""
 
 _STUBS = r"""
@@ -101,9 +135,9 @@ class Sandbox:
         """The words of each command that the script starts from its own directory. Raises `Late`, `Unavailable`."""
         folder = script.parent.relative_to(project)
         spaces = ["--user", "--map-root-user", "--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child"]
+        call = ["-", folder, script.name, *arguments]
         run = subprocess.run(
-            ["unshare", *spaces, "bash", "-c", _ENTER, "-", self._mount, self._root, project.resolve()]
-            + [_RUN, "-", folder, script.name, *arguments],
+            ["unshare", *spaces, "bash", "-c", _ENTER, "-", self._mount, self._root, project.resolve(), _RUN, *call],
             capture_output=True,
             check=False,
             timeout=30,

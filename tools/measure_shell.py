@@ -24,9 +24,9 @@ from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from bash_sandbox import Late, Sandbox, Unavailable
-
 from trainlint.document import Invocation
 from trainlint.readers import shell
+from trainlint.readers.caller import Caller
 from trainlint.text import SourceText, Unreadable
 
 HERE = Path(__file__).resolve().parent
@@ -106,12 +106,14 @@ def judge(name: str, passed: str, invocation: Invocation) -> tuple[str, str]:
     return ("one-of" if passed in texts else "wrong"), " | ".join(sorted(str(text) for text in texts))
 
 
-def compare(launches: list[list[str]], document: list[Invocation], names: frozenset[str]) -> Iterator[tuple[str, ...]]:
+def compare(
+    launches: list[list[str]], document: list[Invocation], names: frozenset[str]
+) -> Iterator[tuple[str, str, str, str]]:
     """Name, value, verdict and what the reader says, for each hyper-parameter of each launch."""
     free = list(document)
     for words in launches:
         passed = {
-            name: value.text
+            name: value.text or ""
             for name, value in arguments(map(Value, words[1:])).items()
             if re.split(r"[.]", name)[-1].replace("-", "_") in names and _NUMBER.fullmatch(value.text or "")
         }
@@ -150,8 +152,8 @@ def measure(sandbox: Sandbox, project: Path, names: frozenset[str], assume: bool
         except (Unreadable, OSError):
             yield "cannot be read"
             continue
-        document = shell.read(source)
-        rows = [Row(called, *row) for row in compare(launches, document.invocations, names)]
+        document = shell.read(source, Caller(unset_is_empty=assume))
+        rows: list[Row | str] = [Row(called, *row) for row in compare(launches, document.invocations, names)]
         yield from rows or ["no hyper-parameters" if launches else "starts nothing"]
 
 
@@ -159,7 +161,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("projects", nargs="+", type=Path, metavar="DIR", help="the work tree of a project")
     parser.add_argument("--assume-unset-empty", action="store_true", help="as the option of trainlint")
-    parser.add_argument("--list", action="append", choices=VERDICTS, help="print the values of this verdict (repeatable)")
+    parser.add_argument(
+        "--list", action="append", choices=VERDICTS, help="print the values of this verdict (repeatable)"
+    )
     options = parser.parse_args(argv)
     names = known_names()
     total: Counter[str] = Counter()
