@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from trainlint.document import Command, Document
+from trainlint.readers.caller import ANYONE, Caller
 from trainlint.readers.shell import read
 from trainlint.text import SourceText
 
@@ -18,8 +19,8 @@ _STUB = """#!/bin/sh
 """
 
 
-def parse(script: str, defines: dict[str, str] | None = None) -> Document:
-    return read(SourceText("run.sh", script), defines or {})
+def parse(script: str, caller: Caller = ANYONE, file: Path | None = None) -> Document:
+    return read(SourceText("run.sh", script, file), caller)
 
 
 def bash_accepts(script: str) -> bool:
@@ -28,8 +29,10 @@ def bash_accepts(script: str) -> bool:
     return run.returncode == 0
 
 
-def bash_launches(script: str, name: str = "launch") -> list[list[str]]:
-    """The arguments of every `launch` (or `name`) that bash makes of a script, in the order of their texts."""
+def bash_launches(
+    script: str, name: str = "launch", arguments: tuple[str, ...] = (), files: dict[str, str] | None = None
+) -> list[list[str]]:
+    """The arguments of every `launch` (or `name`) that bash makes of a script beside `files`, in the order of their texts."""
     assert BASH is not None
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
@@ -39,9 +42,13 @@ def bash_launches(script: str, name: str = "launch") -> list[list[str]]:
         stub = stubs / name
         stub.write_text(_STUB)
         stub.chmod(0o755)
-        (work / "run.sh").write_bytes(script.encode())
+        for file, text in {**(files or {}), "run.sh": script}.items():
+            (work / file).parent.mkdir(parents=True, exist_ok=True)
+            (work / file).write_bytes(text.encode())
         environment = {"PATH": f"{stubs}:/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
-        subprocess.run([BASH, "run.sh"], cwd=work, env=environment, capture_output=True, check=False, timeout=20)
+        subprocess.run(
+            [BASH, "run.sh", *arguments], cwd=work, env=environment, capture_output=True, check=False, timeout=20
+        )
         log = stubs / "log"
         words = os.fsdecode(log.read_bytes()).split("\0")[:-1] if log.exists() else []
     launches: list[list[str]] = [[]]
@@ -53,14 +60,14 @@ def bash_launches(script: str, name: str = "launch") -> list[list[str]]:
     return sorted(launches[:-1])
 
 
-def commands(script: str, name: str = "launch", defines: dict[str, str] | None = None) -> list[Command]:
-    found = [command for each in parse(script, defines).invocations for command in each.alternatives]
+def commands(script: str, name: str = "launch", caller: Caller = ANYONE, file: Path | None = None) -> list[Command]:
+    found = [command for each in parse(script, caller, file).invocations for command in each.alternatives]
     return [command for command in found if command.name.text == name]
 
 
-def our_launches(script: str) -> list[list[str | None]]:
+def our_launches(script: str, caller: Caller = ANYONE, file: Path | None = None) -> list[list[str | None]]:
     """The same as `bash_launches` from our reader; None for a word that it does not know."""
     return sorted(
-        ([word.text for word in command.words[1:]] for command in commands(script)),
+        ([word.text for word in command.words[1:]] for command in commands(script, caller=caller, file=file)),
         key=lambda words: [word or "" for word in words],
     )

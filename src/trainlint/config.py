@@ -16,9 +16,10 @@ from trainlint.settings import FailOn, Profile, amount, did_you_mean, gpus
 
 ADDED = ("extend_select", "ignore", "extend_exclude", "rules", "ignores")
 """Lists that add to those of the parent."""
-TABLES = ("per_file_ignores", "severity", "limits", "targets", "defines")
+TABLES = ("per_file_ignores", "severity", "limits", "targets", "defines", "args")
 """Tables whose entries add to those of the parent, or replace entries of the same name."""
 VERSION = re.compile(r"\d+(\.\d+)*([.+-]?\w+)*")
+POSITION = re.compile(r"[1-9][0-9]{0,2}\Z")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -36,6 +37,12 @@ def _variable(name: str) -> str:
     if not VARIABLE.match(name):
         raise ValueError(f"{name} is no name of a variable")
     return name
+
+
+def _position(number: str) -> str:
+    if not POSITION.match(number):
+        raise ValueError(f"{number} is no number of an argument, from 1 to 999")
+    return number
 
 
 def _version(text: str) -> str:
@@ -64,6 +71,7 @@ Amount = Annotated[
 ]
 Gpu = Annotated[str, AfterValidator(_gpu), WithJsonSchema({"type": "string", "enum": list(gpus())})]
 Variable = Annotated[str, AfterValidator(_variable)]
+Position = Annotated[str, AfterValidator(_position)]
 Version = Annotated[str, AfterValidator(_version)]
 Pointer = Annotated[str, AfterValidator(_pointer)]
 Pattern = Annotated[str, AfterValidator(_single)]
@@ -112,6 +120,10 @@ class Config(BaseModel):
     dataset_bytes: Amount | None = Field(default=None, description="Size of the training text, such as 20GB.")
     tokens: Amount | None = Field(default=None, description="Tokens of the training data, such as 5G.")
     defines: dict[Variable, str] = Field(default={}, description="Variables of the scripts' environment.")
+    args: dict[Position, str] = Field(default={}, description="Arguments that the scripts are called with, by number.")
+    assume_unset_empty: bool = Field(
+        default=False, description="Variables and arguments that nothing sets are empty, instead of unknown."
+    )
     rules: list[str] = Field(default=[], description="Directories of further rules, relative to this file.")
     include: list[Pattern] = Field(default=[], description="Files to look at besides shell, YAML and JSON, by name.")
     exclude: list[Pattern] | None = Field(

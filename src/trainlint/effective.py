@@ -130,6 +130,8 @@ class _Combined:
             profile=self._value("profile"),
             stated={name: fact for source in self.sources for name, fact in _stated(source).items()},
             defines=self._plain("defines"),
+            args=self._plain("args"),
+            assume_unset_empty=self._value("assume_unset_empty"),
             rules=self.directories,
             selection=tuple(layer for source in self.sources if (layer := self._layer(source, severity)) != Layer()),
             file_ignores=tuple(self._file_ignores()),

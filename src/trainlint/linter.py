@@ -47,7 +47,7 @@ class Linter:
         return Context(Files(self._parse), self.settings.stated, self.settings.targets)
 
     def _parse(self, source: SourceText) -> Document:
-        return readers.read(source, defines=self.settings.defines)
+        return readers.read(source, caller=self.settings.caller)
 
     def read(self, source: SourceText) -> tuple[Document, list[Launch]]:
         """The document and the runs it describes. Raises ValueError for a text of no format that can be told."""

@@ -17,6 +17,7 @@ from trainlint.document import Origin
 from trainlint.facts import Fact
 from trainlint.findings import SEVERITIES, Confidence, Severity
 from trainlint.patterns import Patterns
+from trainlint.readers.caller import Caller
 
 FailOn = Literal["error", "warning", "note", "never"]
 Profile = Literal["default", "strict"]
@@ -99,6 +100,9 @@ class Settings:
     profile: Profile = "default"
     stated: Mapping[str, Fact] = field(default_factory=dict)
     defines: Mapping[str, str] = field(default_factory=dict)
+    args: Mapping[str, str] = field(default_factory=dict)
+    """Arguments of the scripts by their numbers."""
+    assume_unset_empty: bool = False
     rules: tuple[Path, ...] = ()
     selection: tuple[Layer, ...] = ()
     file_ignores: tuple[FileIgnores, ...] = ()
@@ -118,8 +122,15 @@ class Settings:
     provenance: Mapping[str, Said] = field(default_factory=dict, compare=False, repr=False)
 
     def __hash__(self) -> int:
-        names = (tuple(sorted(self.stated)), tuple(sorted(self.defines.items())), tuple(sorted(self.limits)))
+        said = tuple(tuple(sorted(table.items())) for table in (self.defines, self.args))
+        names = (tuple(sorted(self.stated)), said, tuple(sorted(self.limits)))
         return hash((self.profile, self.rules, self.selection, self.file_ignores, self.baseline, names))
+
+    @property
+    def caller(self) -> Caller:
+        """How the scripts are called, as far as it is said."""
+        arguments = {int(number): text for number, text in self.args.items()}
+        return Caller(self.defines, arguments, self.assume_unset_empty)
 
     def fails(self, severity: Severity) -> bool:
         """Does a finding of this severity make the run fail?"""

@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 
 from helpers_shell import BASH, bash_accepts, commands, parse
 from trainlint.document import Problem, Word
+from trainlint.readers.caller import Caller
 from trainlint.text import apply
 
 
 def word(script: str, number: int = -1, **defines: str) -> Word:
     """A word of the only `launch` in a script."""
-    (command,) = commands(script, defines=defines)
+    (command,) = commands(script, caller=Caller(defines))
     return command.words[number]
 
 

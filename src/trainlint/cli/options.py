@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from trainlint.cli import complete
-from trainlint.config import VARIABLE, VERSION, keys
+from trainlint.config import POSITION, VARIABLE, VERSION, keys
 from trainlint.discover import default_choice, discover
 from trainlint.effective import Configuration
 from trainlint.findings import Confidence, Skipped
@@ -38,14 +39,19 @@ def _list(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -
     return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
 
 
-def _defines(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    found = {}
-    for value in values:
-        name, equals, text = value.partition("=")
-        if not equals or not VARIABLE.match(name):
-            raise click.BadParameter(f"{value!r} is not NAME=VALUE")
-        found[name] = text
-    return found
+def _assigned(form: str, pattern: re.Pattern[str]) -> Callable[..., dict[str, str]]:
+    """Reads `NAME=VALUE`, where the name has a pattern."""
+
+    def read(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+        found = {}
+        for value in values:
+            name, equals, text = value.partition("=")
+            if not equals or not pattern.match(name):
+                raise click.BadParameter(f"{value!r} is not {form}")
+            found[name] = text
+        return found
+
+    return read
 
 
 def _targets(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -87,8 +93,16 @@ _STATED: Options = (
     click.option("--dataset-bytes", callback=_amount, metavar="SIZE", help="Size of the training text, e.g. 20GB."),
     click.option("--tokens", callback=_amount, metavar="N", help="Tokens of the training data, e.g. 5G."),
     click.option(
-        "--define", "-D", "defines", multiple=True, callback=_defines, metavar="NAME=VALUE",
+        "--define", "-D", "defines", multiple=True, callback=_assigned("NAME=VALUE", VARIABLE), metavar="NAME=VALUE",
         help="A variable of the script's environment. May be repeated.",
+    ),
+    click.option(
+        "--arg", "args", multiple=True, callback=_assigned("N=VALUE", POSITION), metavar="N=VALUE",
+        help="The script's argument number N. May be repeated.",
+    ),
+    click.option(
+        "--assume-unset-empty", is_flag=True, default=None,
+        help="Variables and arguments that nothing sets are empty, instead of unknown.",
     ),
     click.option(
         "--target", "targets", multiple=True, callback=_targets, metavar="PACKAGE==VERSION",

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import PurePath
-from types import MappingProxyType
 
 from trainlint.document import Document, Format
+from trainlint.readers.caller import ANYONE, Caller
 from trainlint.text import SourceText
 
 SUFFIXES: dict[str, Format] = {
@@ -54,10 +53,8 @@ def detect(path: str, text: str) -> Format | None:
     return "shell" if _STARTS.search(text) else None
 
 
-def read(
-    source: SourceText, format: Format | None = None, defines: Mapping[str, str] = MappingProxyType({})
-) -> Document:
-    """Read a source in its format, or in the one that `detect` finds; `defines` are shell variables given by the user.
+def read(source: SourceText, format: Format | None = None, caller: Caller = ANYONE) -> Document:
+    """Read a source in its format, or in the one that `detect` finds.
 
     Never raises for what the text says. Raises `UnknownFormat` when no format is given and none can be told.
     """
@@ -65,7 +62,7 @@ def read(
         case "shell":
             from trainlint.readers import shell
 
-            return shell.read(source, defines)
+            return shell.read(source, caller)
         case "yaml":
             from trainlint.readers import yaml
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from types import MappingProxyType
 
 from trainlint.document import Document, Problem
+from trainlint.readers.caller import ANYONE, Caller
 from trainlint.readers.shell.code import Code, walk
 from trainlint.readers.shell.interpret import Interpreter
 from trainlint.readers.shell.problems import find
@@ -17,14 +16,14 @@ __all__ = ["read"]
 _SBATCH = re.compile(r"#SBATCH\b[ \t]*(.*?)\s*")
 
 
-def read(source: SourceText, defines: Mapping[str, str] = MappingProxyType({})) -> Document:
-    """Read a bash script. `defines` are environment variables that the user vouches for.
+def read(source: SourceText, caller: Caller = ANYONE) -> Document:
+    """Read a bash script.
 
     Never raises on any text: what bash would reject is among the document's problems, and the rest is read all the same.
     """
     document = Document(source, "shell")
     code = Code.of_file(source)
-    interpreter = Interpreter(defines)
+    interpreter = Interpreter(caller)
     try:
         for node in walk(code.tree.root_node):
             if node.type == "comment":

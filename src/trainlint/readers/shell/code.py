@@ -68,18 +68,28 @@ class Code:
     The tree is made of an ASCII copy of equal length in which the known gaps of the grammar are papered over: one byte for
     each code point, so that the offsets of the nodes are ours. The tree only says where statements are; words are read from
     the text itself.
+
+    `sourced` is the place in the script from which another file's text is read: there, to the script, its commands stand.
     """
 
-    def __init__(self, source: SourceText, text: str, parts: Value | None = None) -> None:
-        self.source, self.text, self._parts = source, text, parts
+    def __init__(
+        self, source: SourceText, text: str, parts: Value | None = None, sourced: Location | None = None
+    ) -> None:
+        self.source, self.text, self._parts, self.sourced = source, text, parts, sourced
 
     @classmethod
-    def of_file(cls, source: SourceText) -> Code:
-        return cls(source, source.text)
+    def of_file(cls, source: SourceText, sourced: Location | None = None) -> Code:
+        return cls(source, source.text, None, sourced)
 
-    @classmethod
-    def of_parts(cls, source: SourceText, parts: Value) -> Code:
-        return cls(source, "".join(_HOLE if part.text is None else part.text for part in parts), parts)
+    def of_parts(self, parts: Value) -> Code:
+        """Text that this code makes."""
+        text = "".join(_HOLE if part.text is None else part.text for part in parts)
+        return Code(self.source, text, parts, self.sourced)
+
+    @property
+    def script(self) -> SourceText:
+        """The script that runs, whichever file this code is of."""
+        return self.sourced.source if self.sourced is not None else self.source
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -115,6 +125,10 @@ class Code:
         if not places:
             return Location(self.source, Span(0, 0))
         return Location(self.source, Span(places[0].start, max(places[0].end, places[-1].end)))
+
+    def span(self, start: int, end: int) -> Span:
+        """Where the characters stand in the script."""
+        return self.sourced.span if self.sourced is not None else self.at(start, end).span
 
     @cached_property
     def _mended(self) -> bytes:

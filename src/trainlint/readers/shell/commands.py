@@ -35,7 +35,7 @@ class Call:
         self, run: Interpreter, code: Code, node: Node, raw: RawCommand, state: State, words: list[Word]
     ) -> None:
         self.run, self.code, self.node, self.raw, self.state, self.words = run, code, node, raw, state, words
-        self.span = code.at(raw.start, raw.end).span
+        self.span = code.span(raw.start, raw.end)
 
     @property
     def texts(self) -> list[str | None]:
@@ -92,7 +92,7 @@ def assigns(lexer: Lexer, raw: RawCommand) -> set[str]:
 
 
 def _span(code: Code, raw: RawWord) -> Span:
-    return code.at(raw.start, raw.end).span
+    return code.span(raw.start, raw.end)
 
 
 def record(call: Call, environment: dict[str, Word]) -> None:
@@ -101,7 +101,7 @@ def record(call: Call, environment: dict[str, Word]) -> None:
         name: Word(variable.scalar(), call.span) for name, variable in state.variables.items() if variable.exported
     }
     command = Command(tuple(call.words), call.span, {**exported, **environment}, state.directory)
-    call.run.record(command)
+    call.run.record(command, call.raw.start if call.code.sourced else 0)
     _run_shell_text(call, {**environment})
 
 
@@ -118,10 +118,11 @@ def _run_shell_text(call: Call, environment: dict[str, Word]) -> None:
                 },
                 directory=call.state.directory,
                 positional=tuple(call.words[at + 4 :]),
+                unset_is_empty=call.state.unset_is_empty,
             )
             for name, word in environment.items():
                 inner.set(name, Variable(word.parts, exported=True))
-            call.run.nested(Code.of_parts(call.code.source, call.words[at + 2].parts), [inner])
+            call.run.nested(call.code.of_parts(call.words[at + 2].parts), [inner])
             return
 
 
@@ -167,16 +168,16 @@ def assign(expander: Expander, raw: RawAssignment, export: bool = False, unknown
         _assign_element(expander, raw, old, value, span)
         return
     if raw.append:
-        if old is None:
+        if old is None and state.silent(name):
             reason = f"environment variable {name} is not set in this script"
             value = (Part(None, Origin("environment", name), reason), *value)
-        elif old.elements is not None:
+        elif old is not None and old.elements is not None:
             elements = dict(old.elements)
             elements[0] = Word((*elements[0].parts, *value) if 0 in elements else value, span)
             state.set(name, Variable(elements=tuple(elements.items()), exported=export))
             return
         else:
-            value = bounded((*old.value, *value))
+            value = bounded((*(old.value if old is not None else ()), *value))
     state.set(name, Variable(value, exported=export))
 
 
@@ -270,7 +271,7 @@ def _set(call: Call) -> list[State]:
 def _shift(call: Call) -> list[State]:
     count = call.texts[1] if len(call.words) > 1 else "1"
     positional = call.state.positional
-    if positional is None or count is None or not count.isdigit() or any(word.several for word in positional):
+    if positional is None or count is None or not count.isdigit() or any(w.several for w in positional[: int(count)]):
         call.state.positional = None
         return _done(call, None)
     if int(count) > len(positional):
@@ -354,7 +355,7 @@ def _eval(call: Call) -> list[State]:
         if parts:
             parts.append(Part(" ", Origin("literal", " ")))
         parts += word.parts
-    code = Code.of_parts(call.code.source, tuple(parts))
+    code = call.code.of_parts(tuple(parts))
     return call.run.nested(code, [call.state])
 
 

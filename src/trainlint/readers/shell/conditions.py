@@ -208,7 +208,7 @@ class DoubleBracket:
         return _non_empty(self._word(token))
 
     def _word(self, raw: RawWord) -> Word:
-        return Word(self._expander.value(raw.pieces), self._expander.code.at(raw.start, raw.end).span)
+        return Word(self._expander.value(raw.pieces), self._expander.code.span(raw.start, raw.end))
 
     def _compare(self, left: RawWord, operator: str, right: RawWord) -> bool | None:
         text = text_of(self._expander.value(left.pieces))

@@ -132,7 +132,9 @@ class Expander:
                 if whole:
                     current += word.parts
                     started = started or piece.quoted or bool(word.parts)
-                    loose = loose or word.several
+                    # an unknown part of the text that `eval` gets may hold any number of words
+                    hole = isinstance(piece, Text) and not piece.quoted and word.text is None
+                    loose = loose or word.several or hole
                     continue
                 for part in word.parts:
                     if part.text is None:
@@ -217,6 +219,8 @@ class Expander:
             base, _, subscript = name.partition("[")
             variable = self.state.variables.get(base)
             if variable is None:
+                if not self.state.silent(base):
+                    return ""
                 raise Undetermined(_CHANGING.get(base, _environment(base)))
             value = variable.scalar()
             if subscript:
@@ -273,7 +277,7 @@ class Expander:
         """Whether only the caller of the script decides what the parameter is."""
         if piece.name.isdigit() or piece.name in "@*#":
             return self.state.positional is None
-        return piece.name not in self.state.variables
+        return self.state.silent(piece.name)
 
     def _lookup(self, piece: Parameter) -> list[Word] | None:
         """The values of a parameter before its operator; None when it is certainly unset."""
@@ -295,6 +299,8 @@ class Expander:
             return [positional[int(name) - 1]] if int(name[:9]) <= len(positional) else None
         variable = self.state.variables.get(name)
         if variable is None:
+            if not self.state.silent(name):
+                return None
             changing = _CHANGING.get(name)
             kind = "unresolved" if changing else "environment"
             return [Word((self._unknown(piece, changing or _environment(name), kind),), span, several=self._all(piece))]
@@ -427,7 +433,7 @@ class Expander:
         return self.code.text[piece.start : piece.end]
 
     def _span(self, start: int, end: int) -> Span:
-        return self.code.at(start, end).span
+        return self.code.span(start, end)
 
     def _unknown(self, piece: Piece, reason: str, kind: str = "unresolved") -> Part:
         at = self.code.at(piece.start, piece.end)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from tree_sitter import Node
 
 from trainlint.document import Command, Invocation, Word
+from trainlint.readers.caller import Caller
 from trainlint.readers.shell.code import Code
 from trainlint.readers.shell.expand import Expander
 from trainlint.readers.shell.lexer import Lexer, RawCommand, Unclosed
@@ -18,16 +20,17 @@ from trainlint.text import Span
 _MOST_STEPS = 20_000
 _DEEPEST_CALL = 20
 
-Site = tuple[Span, tuple[object, ...]]
+Site = tuple[Span, tuple[object, ...], int]
 
 
 class Interpreter:
     """Runs code in states. `invocations` is what it found."""
 
-    def __init__(self, defines: Mapping[str, str]) -> None:
-        self.initial = State.initial(defines)
+    def __init__(self, caller: Caller) -> None:
+        self.initial = State.initial(caller)
         self._sites: dict[Site, list[Command]] = {}
         self._path: tuple[object, ...] = ()
+        self._unrecorded = 0
         self._steps = 0
         self._depth = 0
         self._commands: dict[tuple[int, int], list[RawCommand]] = {}
@@ -39,10 +42,13 @@ class Interpreter:
     def invocations(self) -> list[Invocation]:
         """The commands by place, in the order of the text; those of one place in the order they run."""
         ordered = sorted(self._sites.items(), key=lambda site: site[0][0].start)
-        return [Invocation(span, tuple(found)) for (span, _), found in ordered]
+        return [Invocation(span, tuple(found)) for (span, *_), found in ordered]
 
-    def record(self, command: Command) -> None:
-        found = self._sites.setdefault((command.span, self._path), [])
+    def record(self, command: Command, start: int) -> None:
+        """Note a command. `start` tells those apart that stand at one place of the script, because it sources them."""
+        if self._unrecorded:
+            return
+        found = self._sites.setdefault((command.span, self._path, start), [])
         if not any(_same(command, other) for other in found):
             found.append(command)
 
@@ -114,6 +120,15 @@ class Interpreter:
     def exhausted(self) -> bool:
         """Whether loops and calls have taken so many steps that the rest is only looked at, not followed."""
         return self._steps > _MOST_STEPS
+
+    @contextmanager
+    def unrecorded(self) -> Iterator[None]:
+        """Inside, commands are followed for what they do to the state only."""
+        self._unrecorded += 1
+        try:
+            yield
+        finally:
+            self._unrecorded -= 1
 
     def at_path(self, *steps: object) -> _Path:
         return _Path(self, steps)

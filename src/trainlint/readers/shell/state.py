@@ -2,14 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trainlint.document import Origin, Part, Word
+from trainlint.readers.caller import Caller
 from trainlint.readers.shell.code import Value
+from trainlint.text import Span
 
 MOST_PATHS = 16
+ALWAYS_SET = frozenset(
+    {
+        "BASH",
+        "BASHOPTS",
+        "BASHPID",
+        "BASH_COMMAND",
+        "BASH_LINENO",
+        "BASH_SOURCE",
+        "BASH_VERSION",
+        "BASH_VERSINFO",
+        "COLUMNS",
+    }
+    | {"DIRSTACK", "EPOCHREALTIME", "EPOCHSECONDS", "EUID", "FUNCNAME", "GROUPS", "HOME", "HOSTNAME", "HOSTTYPE", "IFS"}
+    | {
+        "LANG",
+        "LINENO",
+        "LINES",
+        "LOGNAME",
+        "MACHTYPE",
+        "OLDPWD",
+        "OPTIND",
+        "OSTYPE",
+        "PATH",
+        "PIPESTATUS",
+        "PPID",
+        "PWD",
+    }
+    | {
+        "RANDOM",
+        "SECONDS",
+        "SHELL",
+        "SHELLOPTS",
+        "SHLVL",
+        "SRANDOM",
+        "TERM",
+        "UID",
+        "USER",
+        "?",
+        "$",
+        "!",
+        "0",
+        "-",
+        "_",
+    }
+)
+"""What no call of a script leaves unset."""
 
 _DEEPEST_ORIGIN = 24
 _MOST_PARENTS = 12
@@ -50,14 +98,23 @@ class State:
     saved: tuple[dict[str, Variable | None], ...] = ()
     """What `local` hides, one mapping for each function that runs."""
 
+    unset_is_empty: bool = False
+    """Whether what the script does not set is empty, instead of unknown."""
+
     @classmethod
-    def initial(cls, defines: Mapping[str, str]) -> State:
+    def initial(cls, caller: Caller) -> State:
         return cls(
             {
                 name: Variable((Part(value, Origin("option", f"--define {name}={value}")),), exported=True)
-                for name, value in defines.items()
-            }
+                for name, value in caller.variables.items()
+            },
+            _positional(caller),
+            unset_is_empty=caller.unset_is_empty,
         )
+
+    def silent(self, name: str) -> bool:
+        """Whether nothing says what a variable is, so that it is the environment's."""
+        return name not in self.variables and not (self.unset_is_empty and name not in ALWAYS_SET)
 
     def copy(self) -> State:
         return replace(
@@ -86,6 +143,24 @@ class State:
             and self.saved == other.saved
             and self.functions == other.functions
         )
+
+
+def _positional(caller: Caller) -> tuple[Word, ...] | None:
+    """The arguments of the script; None where nothing is known of them."""
+    if not caller.arguments:
+        return () if caller.unset_is_empty else None
+    words = []
+    for number in range(1, max(caller.arguments) + 1):
+        said = caller.arguments.get(number, "" if caller.unset_is_empty else None)
+        if said is not None:
+            part = Part(said, Origin("option", f"--arg {number}={said}"))
+        else:
+            part = Part(None, Origin("positional", f"${number}"), f"positional argument ${number}")
+        words.append(Word((part,), Span(0, 0)))
+    if not caller.unset_is_empty:
+        part = Part(None, Origin("positional", "$@"), "$@, the arguments that the script is called with")
+        words.append(Word((part,), Span(0, 0), several=True))
+    return tuple(words)
 
 
 States = list[State]

@@ -15,7 +15,6 @@ from trainlint.readers.shell.conditions import DoubleBracket
 from trainlint.readers.shell.glob import Undecidable
 from trainlint.readers.shell.lexer import Lexer, Range, Unclosed
 from trainlint.readers.shell.state import State, States, Variable, merge, text_of
-from trainlint.text import Span
 
 if TYPE_CHECKING:
     from trainlint.readers.shell.interpret import Interpreter
@@ -93,7 +92,10 @@ def with_status(states: Iterable[State], status: bool | None) -> States:
 
 
 def _negated(run: Interpreter, code: Code, node: Node, states: States) -> States:
-    states = run.sequence(code, node.children[1:], states)
+    return _flipped(run.sequence(code, node.children[1:], states))
+
+
+def _flipped(states: States) -> States:
     for state in states:
         state.status = None if state.status is None else not state.status
     return states
@@ -208,8 +210,8 @@ def _item_matches(run: Interpreter, code: Code, item: Node, text: str | None, st
 
 
 def _for(run: Interpreter, code: Code, node: Node, states: States) -> States:
-    variable, body = node.child_by_field_name("variable"), node.child_by_field_name("body")
-    if variable is None or body is None:
+    variable = node.child_by_field_name("variable")
+    if variable is None:
         return states
     if node.children[0].type == "select":
         return _unknown_loop(run, code, node, states, "chosen in a select menu")
@@ -225,18 +227,29 @@ def _for(run: Interpreter, code: Code, node: Node, states: States) -> States:
         for number, word in enumerate(words):
             for each in current:
                 each.set(name, Variable(commands.assigned_parts(name, word.parts)))
-            with run.at_path(Span(code.at(code.start(node), code.start(node)).span.start, 0), number):
-                current = run.run(code, body, current)
-            broken = [each for each in current if each.leaving in ("break", "return")]
-            current = [each for each in current if each not in broken]
-            done += broken
-            for each in current:
-                each.leaving = None
-            current = merge(current) if len(current) > 1 else current
+            current, left = _round(run, code, node, number, current)
+            done += left
         done += current
-    for state in done:
+    return _behind(done)
+
+
+def _round(run: Interpreter, code: Code, node: Node, number: int, states: States) -> tuple[States, States]:
+    """One turn of a loop's body, as a run of its own: the states that go on looping, and those that leave the loop."""
+    body = node.child_by_field_name("body")
+    with run.at_path(code.span(code.start(node), code.start(node)), number):
+        states = run.run(code, body, states) if body is not None else states
+    left = [each for each in states if each.leaving in ("break", "return")]
+    going = [each for each in states if each.leaving not in ("break", "return")]
+    for each in going:
+        each.leaving = None
+    return (merge(going) if len(going) > 1 else going), left
+
+
+def _behind(states: States) -> States:
+    """After a loop: `break` has had its effect, `return` has not."""
+    for state in states:
         state.leaving = None if state.leaving == "break" else state.leaving
-    return done
+    return states
 
 
 def _loop_words(run: Interpreter, code: Code, node: Node, values: Sequence[Node], state: State) -> list[Word]:
@@ -245,7 +258,7 @@ def _loop_words(run: Interpreter, code: Code, node: Node, values: Sequence[Node]
         if state.positional is not None:
             return list(state.positional)
         part = Part(None, Origin("positional", "$@"), "the arguments that the script is called with")
-        return [Word((part,), code.at(code.start(node), code.end(node)).span, several=True)]
+        return [Word((part,), code.span(code.start(node), code.end(node)), several=True)]
     if not values:
         return []
     try:
@@ -258,52 +271,79 @@ def _loop_words(run: Interpreter, code: Code, node: Node, values: Sequence[Node]
 def _c_style_for(run: Interpreter, code: Code, node: Node, states: States) -> States:
     opening = next((child for child in node.children if child.type == "(("), None)
     closing = next((child for child in node.children if child.type == "))"), None)
-    body = node.child_by_field_name("body")
-    if opening is None or closing is None or body is None:
+    if opening is None or closing is None:
         return states
-    header = code.text[code.end(opening) : code.start(closing)].split(";")
+    cuts = [at for at in range(code.end(opening), code.start(closing)) if code.text[at] == ";"]
+    if len(cuts) != 2:
+        return _unknown_loop(run, code, node, states, "assigned inside a for loop")
+    initial, condition, update = (
+        (code.end(opening), cuts[0]),
+        (cuts[0] + 1, cuts[1]),
+        (cuts[1] + 1, code.start(closing)),
+    )
+
+    def test(state: State) -> bool | None:
+        return _arithmetic_status(run, code, node, condition, state) if code.text[slice(*condition)].strip() else True
+
     done: States = []
     for state in states:
-        trial = state.copy()
-        rounds = _rounds(run, code, trial, header)
-        if rounds is None or run.exhausted:
-            done += _unknown_loop(run, code, node, [state], "assigned inside a for loop")
-            continue
-        initial, _, update = header
-        run.expander(code, state).evaluator().evaluate(initial)
-        current = [state]
-        for number in range(rounds):
-            with run.at_path(Span(code.at(code.start(node), code.start(node)).span.start, 0), number):
-                current = run.run(code, body, current)
-            for each in current:
-                each.leaving = None
-                try:
-                    run.expander(code, each).evaluator().evaluate(update)
-                except Undetermined:
-                    each.forget(assigned(code, node), "assigned inside a for loop")
-        done += current
-    return done
+        _arithmetic_status(run, code, node, initial, state)
+        done += _loop(run, code, node, state, lambda state: _tested(state, test), update)
+    return _behind(done)
 
 
-def _rounds(run: Interpreter, code: Code, state: State, header: list[str]) -> int | None:
-    """How often a `for ((…))` goes round if its body leaves the counter alone."""
-    if len(header) != 3 or any("$" in part for part in header):
-        return None
-    initial, condition, update = header
-    evaluate = run.expander(code, state).evaluator().evaluate
-    try:
-        evaluate(initial)
-        for number in range(MOST_ITERATIONS + 1):
-            if not evaluate(condition or "1"):
-                return number
-            evaluate(update)
-    except Undetermined:
-        return None
-    return None
+def _tested(state: State, test: Callable[[State], bool | None]) -> States:
+    state.status = test(state)
+    return [state]
 
 
 def _while(run: Interpreter, code: Code, node: Node, states: States) -> States:
-    return _unknown_loop(run, code, node, states, "assigned inside a while loop")
+    conditions = [child for child in node.children_by_field_name("condition") if child.is_named]
+    until = node.children[0].type == "until"
+
+    def test(state: State) -> States:
+        after = run.sequence(code, conditions, [state])
+        return _flipped(after) if until else after
+
+    done: States = []
+    for state in states:
+        done += _loop(run, code, node, state, test)
+    return _behind(done)
+
+
+def _loop(
+    run: Interpreter,
+    code: Code,
+    node: Node,
+    state: State,
+    test: Callable[[State], States],
+    update: Range | None = None,
+) -> States:
+    """A loop that goes on as long as a test says. It is followed only where that is known for every turn."""
+
+    def follow(state: State) -> States | None:
+        done: States = []
+        current = [state]
+        for number in range(MOST_ITERATIONS + 1):
+            current = [after for each in current for after in test(each)]
+            if run.exhausted or any(each.status is None for each in current):
+                return None
+            done += [each for each in current if each.status is False or each.leaving is not None]
+            current = [each for each in current if each.status and each.leaving is None]
+            if not current:
+                return with_status(done, True)
+            current, left = _round(run, code, node, number, current)
+            done += left
+            for each in current if update is not None else ():
+                _arithmetic_status(run, code, node, update or (0, 0), each)
+        return None
+
+    with run.unrecorded():
+        ends = follow(state.copy()) is not None
+    followed = follow(state) if ends else None
+    if followed is not None:
+        return followed
+    return _unknown_loop(run, code, node, [state], f"assigned inside a {node.children[0].type} loop")
 
 
 def _unknown_loop(run: Interpreter, code: Code, node: Node, states: States, reason: str) -> States:
