@@ -102,9 +102,10 @@ def read(
         name, certain = _resolve(flag.name, schema, closed and abbreviations)
         key, exact = _key(source, flag)
         values, stray = _values(flag, schema, name)
+        arity = "no value" if _takes_none(flag, schema, name) else "one value"
         advice = f"quote the value of {flag.name}, or remove the word"
         arguments.issues += [
-            _stray(source, word, f"{flag.name} takes {_arity(schema, name)}", advice, closed)
+            _stray(source, word, f"{flag.name} takes {arity}", advice, closed)
             for word in stray
             if word.text is not None and not _in_placeholder([*values, *stray])
         ]
@@ -130,9 +131,9 @@ def _values(flag: Flag, schema: Schema, name: str) -> tuple[list[Word], list[Wor
     """The words that the flag takes, and those that are left over because it takes one."""
     if flag.inline is not None:
         return [flag.inline], flag.following
-    if name in schema and schema.edition(name).values == 0:
+    if _takes_none(flag, schema, name):
         return [], flag.following
-    if name not in schema or any(kind.startswith("list") for kind in schema.edition(name).types):
+    if name not in schema or any(kind.startswith("list") for kind in schema.edition(name).words):
         return flag.following, []
     return flag.following[:1], flag.following[1:]
 
@@ -142,8 +143,14 @@ def _in_placeholder(words: Sequence[Word]) -> bool:
     return any((word.text or "").startswith("<") for word in words)
 
 
-def _arity(schema: Schema, name: str) -> str:
-    return "no value" if name in schema and schema.edition(name).values == 0 else "one value"
+def _takes_none(flag: Flag, schema: Schema, name: str) -> bool:
+    """Is it a bare switch, `--no_x` included?"""
+    return name in schema and (schema.edition(name).values == 0 or _negates(flag, name))
+
+
+def _negates(flag: Flag, name: str) -> bool:
+    own = flag.name.lstrip("-").replace("-", "_")
+    return own.startswith("no_") and own != name
 
 
 def _stray(source: SourceText, word: Word, why: str, advice: str, certain: bool) -> ArgumentIssue:
@@ -173,7 +180,7 @@ def _resolve(flag: str, schema: Schema, closed: bool) -> tuple[str, bool]:
     if _switched_off(underscored, schema):
         return underscored[3:], True
     if closed and flag.startswith("--"):
-        matches = [candidate for candidate in schema if candidate.startswith(underscored)]
+        matches = [candidate for candidate in schema.present() if candidate.startswith(underscored)]
         if len(matches) == 1:
             return matches[0], True
         if matches:
@@ -198,9 +205,7 @@ def _argument(
             advice = f"give {flag.name} a value or remove it"
             issue = ArgumentIssue("missing-value", name, message, key, advice)
             return Argument(name, None, literal, key, key, unknown="it has no value"), [issue]
-        own = flag.name.lstrip("-").replace("-", "_")
-        negated = own.startswith("no_") and own != name
-        return Argument(name, not negated, literal, key, key), []
+        return Argument(name, not _negates(flag, name), literal, key, key), []
     at = Location(source, Span(values[0].span.start, values[-1].span.end))
     origin = values[0].origin if len(values) == 1 else Origin("computed", at.text, at, tuple(w.origin for w in values))
     unresolved = next((word for word in values if word.text is None), None)
