@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
 import sys
 import tarfile
 import zipfile
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from trainlint.dialects.tables import version_key
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -30,7 +33,7 @@ FRAMEWORKS = ROOT / "src" / "trainlint" / "data" / "frameworks"
 TABLES = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(FRAMEWORKS.glob("*.json"))}
 TYPES = {"bool", "int", "float", "str", "dict", "list", "list[str]", "list[int]", "list[float]", "any", "None"}
 FACTS = {"from", "to", "type", "choices", "item_choices", "default", "default_expression", "default_one_of", "required"}
-FACTS |= {"aliases", "values", "deprecated", "replaced_by", "rejected", "sections", "ge", "gt", "le", "lt"}
+FACTS |= {"aliases", "values", "picked", "deprecated", "replaced_by", "rejected", "sections", "ge", "gt", "le", "lt"}
 
 
 def type_of(value: Any) -> str:
@@ -508,6 +511,19 @@ def test_check_names_a_stale_table_and_writes_nothing(
     assert err == "lost: skipped, not here: lost==1.0\n"
     assert extract_arguments.main([str(tmp_path)]) == 0
     assert extract_arguments.main([str(tmp_path), "--check"]) == 0
+
+
+@pytest.mark.skipif("TRAINLINT_INDEX" not in os.environ, reason="asks the package index: TRAINLINT_INDEX is not set")
+def test_the_newest_releases_are_in_the_tables() -> None:
+    behind = []
+    for recipe in read_recipes(extract_arguments.RECIPES):
+        released = [version for version in recipe.versions if "." in version]
+        command = [sys.executable, "-m", "pip", "index", "versions", recipe.package]
+        told = subprocess.run(command, capture_output=True, text=True, check=False).stdout if released else ""
+        newest = told.partition("(")[2].partition(")")[0]
+        if newest and version_key(released[-1]) < version_key(newest):
+            behind.append(f"{recipe.name}: {recipe.package} {newest} is out, the table ends at {released[-1]}")
+    assert not behind, "\n".join(behind)
 
 
 def test_tables_are_what_the_released_packages_say(capsys: pytest.CaptureFixture[str]) -> None:

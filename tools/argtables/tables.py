@@ -37,6 +37,8 @@ class Recipe:
     """The modules of a launcher whose parsers are read instead of classes."""
     dashes: bool = False
     """Whether the launcher takes ``--num-processes`` for ``--num_processes`` by itself."""
+    picks: bool = False
+    """Whether its command line is an HfArgumentParser's, which picks one type of a union."""
     beside: dict[str, Any] = field(default_factory=dict)
     """The package whose classes this one's annotations name, and its version for each of ours."""
 
@@ -73,8 +75,9 @@ def read_version(recipe: Recipe, library: Library) -> dict[str, Section]:
                 reader.read_class(cls, spec["names"])
             sections |= reader.sections(name)
             arguments |= sections[name].arguments
-        for kind in spec.get("types", {}).keys() & arguments.keys():
-            arguments[kind]["type"] = spec["types"][kind]
+        for fact, told in (("type", spec.get("types", {})), ("choices", spec.get("choices", {}))):
+            for argument in told.keys() & arguments.keys():
+                arguments[argument][fact] = told[argument]
         extra = sections[name].extra if name in sections else parts[-1].extra if parts else None
         arguments |= dotted(library, spec)
         if rejected := rejected_keys(library, spec):
@@ -86,6 +89,9 @@ def read_version(recipe: Recipe, library: Library) -> dict[str, Section]:
         if name not in sections:
             sections[name] = read_class(model, None, class_name)
             waiting |= sections[name].models
+    if not recipe.picks:
+        for definition in (d for section in sections.values() for d in section.arguments.values()):
+            definition.pop("picked", None)
     return sections
 
 

@@ -139,7 +139,7 @@ def _values(flag: Flag, schema: Schema, name: str) -> tuple[list[Word], list[Wor
     count = _count(flag, schema, name)
     if isinstance(count, int):
         return flag.following[:count], flag.following[count:]
-    if name not in schema or any(kind.startswith("list") for kind in schema.edition(name).types):
+    if name not in schema or any(kind.startswith("list") for kind in schema.edition(name).words):
         return flag.following, []
     return flag.following[:1], flag.following[1:]
 
@@ -196,7 +196,7 @@ def _resolve(flag: Flag, schema: Schema, abbreviations: bool) -> tuple[str, Foun
     if _switched_off(underscored, schema):
         return underscored[3:], "known"
     if abbreviations and flag.name.startswith("--"):
-        matches = [candidate for candidate in schema if candidate.startswith(underscored)]
+        matches = [candidate for candidate in schema.present() if candidate.startswith(underscored)]
         if len(matches) == 1:
             return matches[0], "known"
         if matches:

@@ -28,25 +28,32 @@ class Rejected(Exception):
 
 def from_text(edition: Edition, texts: Sequence[str]) -> Any:
     """Convert the words after a flag as argparse would. `texts` is empty for a bare flag. Raises `Rejected`."""
-    listed = next((name for name in edition.types if name.startswith("list")), None)
+    listed = next((name for name in edition.words if name.startswith("list")), None)
     if listed is not None:
-        return [_scalar(text, frozenset({listed[5:-1] or "str"})) for text in texts]
+        return [_item(edition, text, frozenset({listed[5:-1] or "str"})) for text in texts]
     if not texts:
         return True
     if edition.truthy and texts[0].lower() in FALSE:
         raise Rejected(
             "type", f"{texts[0]!r} is true here: the script's type=bool takes any text but the empty one for true"
         )
-    if edition.choices is not None:
-        for choice in edition.choices:
+    choices = [c for c in edition.choices or () if edition.picked is None or type(c).__name__ in edition.words]
+    if choices:
+        for choice in choices:
             if str(choice) == texts[0]:
                 return choice
-        if edition.types <= {"str", "None"}:
-            raise Rejected("choice", f"{texts[0]!r} is none of {_listed(edition.choices)}")
-    value = _bounded(edition, _scalar(texts[0], edition.types))
+        if edition.words <= {"str", "None"}:
+            raise Rejected("choice", f"{texts[0]!r} is none of {_listed(choices)}")
+    value = _bounded(edition, _scalar(texts[0], edition.words))
     if edition.at is not None and edition.limits(value) and value not in (edition.choices or ()):
         raise Rejected("choice", f"{texts[0]!r} is none of {_listed(edition.choices or ())}")
     return value
+
+
+def _item(edition: Edition, text: str, types: frozenset[str]) -> Any:
+    if edition.item_choices is not None and text not in map(str, edition.item_choices):
+        raise Rejected("choice", f"{text!r} is none of {_listed(edition.item_choices)}")
+    return _scalar(text, types)
 
 
 def _scalar(text: str, types: frozenset[str]) -> Any:

@@ -7,10 +7,11 @@ pydantic type of an argument is made from the edition at hand, so a value is jud
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib.resources import files
+from itertools import chain
 from typing import Any
 
 from trainlint.document import Origin
@@ -41,6 +42,10 @@ class Edition:
     """Pairs of `ge`, `gt`, `le`, `lt` and a number."""
     values: int | str | None = None
     """How many values argparse wants: 0 for a bare switch, "?" for none or one; None: what the type says."""
+    item_choices: tuple[Any, ...] | None = None
+    """What a list may hold."""
+    picked: str | None = None
+    """The type of several that HfArgumentParser takes words for: of `str | list[str] | None` the first, so one word."""
     bare: bool = False
     """May the flag stand alone? HfArgumentParser wants a value for an optional boolean whose default is None."""
     repeats: bool = False
@@ -53,6 +58,11 @@ class Edition:
     @cached_property
     def types(self) -> frozenset[str]:
         return frozenset(self.type.split(" | "))
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The types that words of a command line are converted to."""
+        return frozenset(self.picked.split(" | ")) if self.picked else self.types
 
     def admits(self, value: Any) -> bool:
         """Does the argument's type, made by pydantic in strict mode, admit this value? Choices are not looked at."""
@@ -71,6 +81,8 @@ class Spec:
     package: str
     versions: tuple[str, ...]
     editions: tuple[Edition, ...]
+    inherited: Spec | None = None
+    """The definition that this one replaces: its own again in versions that no longer redefine it."""
 
     @property
     def newest(self) -> Edition:
@@ -114,16 +126,25 @@ class Spec:
     def any_version(self) -> Edition:
         """The widest reading: what some version takes, with the newest default. Judges where no version is stated."""
         types = dict.fromkeys(name for edition in self.editions for name in edition.type.split(" | "))
-        choices: dict[Any, None] | None = {}
-        for edition in self.editions:
-            choices = (
-                None if choices is None or edition.choices is None else {**choices, **dict.fromkeys(edition.choices)}
-            )
-        merged = tuple(choices) if choices is not None else None
+        choices = _widest([edition.choices for edition in self.editions])
+        item_choices = _widest([edition.item_choices for edition in self.editions])
         bounds = self.newest.bounds if all(edition.bounds == self.newest.bounds for edition in self.editions) else ()
         first = self.editions[0].first
         bare = any(edition.bare for edition in self.editions)
-        return replace(self.newest, first=first, type=" | ".join(types), choices=merged, bounds=bounds, bare=bare)
+        words = dict.fromkeys(
+            name for edition in self.editions for name in (edition.picked or edition.type).split(" | ")
+        )
+        picked = " | ".join(words) if any(edition.picked for edition in self.editions) else None
+        return replace(
+            self.newest, first=first, type=" | ".join(types), choices=choices, bounds=bounds, bare=bare,
+            item_choices=item_choices, picked=picked,
+        )  # fmt: skip
+
+
+def _widest(choices: Sequence[tuple[Any, ...] | None]) -> tuple[Any, ...] | None:
+    """Everything that one of several closed sets holds; None where one is open."""
+    closed = [each for each in choices if each is not None]
+    return tuple(dict.fromkeys(chain(*closed))) if len(closed) == len(choices) else None
 
 
 class Schema(Mapping[str, Spec]):
@@ -162,17 +183,31 @@ class Schema(Mapping[str, Spec]):
         same = {"overrides": self.overrides, "targets": self.targets, "own": self.own, "spellings": self.spellings}
         return Schema(*self.sections, **{**same, "added": self.added, **changed})
 
+    @property
+    def package(self) -> str:
+        """The package that the framework itself is; none for a script of one's own."""
+        return str(table(self.sections[0].partition(":")[0])["package"]) if self.sections else ""
+
     def target(self, spec: Spec) -> str | None:
         """The stated version of the argument's package."""
         return self.targets.get(spec.package)
+
+    def present(self) -> list[str]:
+        """The names that the stated version has, else the newest."""
+        return [name for name, spec in self.items() if spec.at(self.target(spec) or spec.versions[-1]) is not None]
 
     @cached_property
     def _specs(self) -> dict[str, Spec]:
         specs = dict(self.own)
         for section in self.sections:
             for name, spec in _section(section).items():
-                specs.setdefault(name, spec)
+                specs.setdefault(name, self._in_force(spec))
         return {**specs, **{name: spec for name, spec in self.added.items() if name not in specs}}
+
+    def _in_force(self, spec: Spec) -> Spec:
+        while spec.inherited is not None and spec.at(self.target(spec) or spec.versions[-1]) is None:
+            spec = spec.inherited
+        return spec
 
     def __getitem__(self, name: str) -> Spec:
         return self._specs[name]
@@ -248,7 +283,7 @@ def _section(name: str) -> dict[str, Spec]:
             specs.setdefault(alias, specs[argument])
     if body.get("extends"):
         for argument, spec in _section(body["extends"]).items():
-            specs.setdefault(argument, spec)
+            specs[argument] = replace(specs[argument], inherited=spec) if argument in specs else spec
     return specs
 
 
@@ -259,7 +294,7 @@ def declared(name: str, entry: Mapping[str, Any], script: str, at: Location | No
 
 
 def _edition(entry: Mapping[str, Any]) -> Edition:
-    types = entry["type"].split(" | ")
+    types = entry.get("picked", entry["type"]).split(" | ")
     values = entry.get("values")
     optional = "bool" in types and (types == ["bool"] or entry.get("default") is not None)
     bare = values in (0, "?") or (values is None and ("any" in types or optional))
@@ -273,6 +308,8 @@ def _edition(entry: Mapping[str, Any]) -> Edition:
         entry.get("required", False),
         tuple((bound, entry[bound]) for bound in ("ge", "gt", "le", "lt") if bound in entry),
         values,
+        tuple(entry["item_choices"]) if entry.get("item_choices") else None,
+        entry.get("picked"),
         bare,
         entry.get("repeats", False),
         entry.get("truthy", False),

@@ -63,10 +63,11 @@ def _parse_calls(module: Module) -> Iterator[tuple[ast.Call, Frame]]:
 
 def _calls_in(node: ast.AST, frame: Frame) -> Iterator[tuple[ast.Call, Frame]]:
     for found, where in visit(node, frame):
-        if isinstance(found, ast.Call) and isinstance(found.func, ast.Attribute) and found.func.attr in PARSES:
-            # `arguments.parse_args()` and `self.parse_args()` are the project's own, which are followed as any function is
-            if _called(found.func, where) is None:
-                yield found, where
+        if not (isinstance(found, ast.Call) and isinstance(found.func, ast.Attribute) and found.func.attr in PARSES):
+            continue
+        # `arguments.parse_args()` and `self.parse_args()` are the project's own, which are followed as any function is
+        if _called(found.func, where) is None:
+            yield found, where
 
 
 def _followed(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from trainlint.scripts.names import Bound, Scope
-from trainlint.scripts.shapes import Shape, read_bounds
+from trainlint.scripts.shapes import Shape, picked_type, read_bounds
 from trainlint.scripts.values import Unevaluable, evaluate, is_model, possible_values, type_name, unique
 
 Definition: TypeAlias = dict[str, Any]
@@ -36,6 +36,11 @@ def read_field(
     definition |= read_choices(shape, metadata.get("choices"), scope, is_pydantic)
     definition |= dict(shape.bounds) | (dict(read_bounds(call, scope)) if call else {})
     definition |= read_names(options, metadata, scope)
+    if isinstance(nargs := metadata.get("nargs"), ast.Constant):
+        definition["values"] = nargs.value
+    picked = None if is_pydantic else picked_type(node.annotation, scope)
+    if picked is not None and (text := picked.text()) != shape.text().removesuffix(" | None"):
+        definition["picked"] = text
     if shape.models:
         definition["sections"] = sorted({section_of(m, ast.unparse(node.target)) for m in shape.models})
     return {"type": shape.text(), **definition}

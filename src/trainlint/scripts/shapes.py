@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -78,6 +79,36 @@ def read_type(node: ast.expr | None, scope: Scope) -> Shape:
         case ast.Name() | ast.Attribute():
             return _read_named(node, scope)
     return Shape(frozenset({"any"}))
+
+
+def picked_type(node: ast.expr, scope: Scope) -> Shape | None:
+    """What HfArgumentParser makes of words for a union of several types: it picks one of them. None: it is no such union."""
+    members = list(_members(node))
+    names = [ast.unparse(member) for member in members]
+    if "str" not in names or len(members) - names.count("None") < 2 or {"None", "bool"} <= set(names):
+        return None
+    if "None" in names:
+        picked = members[0 if names[1] == "None" else 1]
+    else:
+        picked = members[0 if names[1] == "str" else 1]
+    return read_type(picked, scope)
+
+
+def _members(node: ast.expr) -> Iterator[ast.expr]:
+    """The types of a union as they are written, those of unions within it included."""
+    match node:
+        case ast.Constant(value=str() as text):
+            yield from _members(ast.parse(text, mode="eval").body)
+        case ast.BinOp(op=ast.BitOr(), left=left, right=right):
+            yield from _members(left)
+            yield from _members(right)
+        case ast.Subscript(value=head, slice=inner) if ast.unparse(head).rpartition(".")[2] in ("Optional", "Union"):
+            for part in inner.elts if isinstance(inner, ast.Tuple) else [inner]:
+                yield from _members(part)
+            if ast.unparse(head).endswith("Optional"):
+                yield ast.Constant(None)
+        case _:
+            yield node
 
 
 def _read_generic(head: str, arguments: list[ast.expr], scope: Scope) -> Shape:

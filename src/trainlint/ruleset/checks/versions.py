@@ -20,7 +20,7 @@ def gone(rule: Rule, document: Document, launches: list[Launch]) -> Iterator[Fin
         schema = launch.first.context.get("schema")
         if not schema:
             continue
-        own = next(iter(schema.values())).package
+        own = schema.package
         unpinned = launch.first.dialect in rule.limits["unpinned"]
         known = [(argument, schema[name]) for name, argument in launch.first.arguments.given.items() if name in schema]
         old = []
