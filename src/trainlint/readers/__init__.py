@@ -78,10 +78,10 @@ def read(source: SourceText, format: Format | None = None, caller: Caller = ANYO
         case "python":
             from trainlint.readers import python
 
-            return python.read(source, caller.defines)
+            return python.read(source, caller.variables)
         case "notebook":
             from trainlint.readers.python import notebook
 
-            return notebook.read(source, caller.defines)
+            return notebook.read(source, caller.variables)
         case _:
             raise UnknownFormat(f"{source.path}: neither the name nor the content tells its format")
