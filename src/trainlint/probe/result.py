@@ -105,8 +105,9 @@ def _smaller_step(experiment: Experiment) -> str:
     steps.sort(key=lambda variant: -variant.settings.reach)
     for dear in (own, *steps):
         for cheap in steps:
-            part = cheap.settings.reach / dear.settings.reach
-            if part < 1 and judge(dear.tracks, cheap.tracks, experiment.seeds).dearer == "A":
+            smaller = cheap.settings.reach < dear.settings.reach
+            if smaller and judge(dear.tracks, cheap.tracks, experiment.seeds).dearer == "A":
+                part = cheap.settings.reach / dear.settings.reach
                 rank = f"at your rank of {a.rank}, " if a.rank else ""
                 what = "learning rate x alpha / rank" if a.rank else "the learning rate"
                 how = f"halve {what}" if 0.45 <= part <= 0.55 else f"take {part:.2g} of {what}"
