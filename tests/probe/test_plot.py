@@ -63,4 +63,4 @@ def test_nothing_to_draw_and_nowhere_to_draw_it(tmp_path: Path, monkeypatch: pyt
     assert not (tmp_path / "a.svg").exists()
     done = run(monkeypatch, CLEAR, tmp_path / "no" / "a.svg")
     assert done.exit_code == 2
-    assert "cannot be written" in done.output
+    assert "does not exist" in done.output

@@ -98,6 +98,8 @@ def test_changes_one_by_one_and_sweeps() -> None:
     assert "set --block_size to 512: costs less than A" in text
     swept = render(replace(CLEAR, variants=(variant,), sweep=True, b_tracks=(), changes=()))
     assert "which rank is best does not show" in " ".join(swept.split())
+    late = replace(variant, tracks=variant.tracks[:1])
+    assert "1 of 2 settings got there" in sentence(replace(CLEAR, variants=(variant, late), sweep=True, b_tracks=()))
     assert "A TO B" not in swept
 
 
@@ -106,6 +108,7 @@ def test_the_change_that_matters_most_comes_first() -> None:
     strong = Variant("strong", replace(A, block=512), side(1, 1, 1, gain=GAIN), CLEAR.verdict)
     text = render(replace(CLEAR, variants=(weak, strong)))
     assert text.index("strong") < text.index("weak")
+    assert "ONE BY ONE" not in render(replace(CLEAR, variants=(weak, strong), b_tracks=(), verdict=judge((), (), 3)))
 
 
 def swept(*variants: tuple[str, ProbeSettings, float]) -> str:
@@ -120,6 +123,7 @@ def test_a_sweep_says_to_cut_the_step_at_the_users_own_rank_and_only_there() -> 
     assert "at your rank of 64, halve learning rate x alpha / rank: it costs 1.0 % instead of 3.0 %" in said
     assert "take 0.1 of learning rate" in swept(("half", half, 5.0), ("tenth", tenth, 0.4))
     assert "at your rank" not in swept(("rank 8", other, 1.0))
+    assert "settings got there" not in said
     assert "at your rank" not in swept(("half", half, 5.9))
     assert "at your rank" not in swept(("larger steps too", replace(half, batch=8), 1.0))
     twice = replace(A, learning_rate=4e-4)

@@ -46,7 +46,7 @@ def _sections(experiment: Experiment) -> list[tuple[str, list[str]]]:
         found += [("COST", _chart(experiment)), ("USED", _used(experiment)), ("SAME BYTES", _same_bytes(experiment))]
     if experiment.sweep:
         found.append(("SWEEP", _sweep(experiment)))
-    elif experiment.variants:
+    elif experiment.variants and experiment.complete:
         found.append(("ONE BY ONE", _variants(experiment)))
     if not experiment.sweep:
         found.append(("A TO B", _changes(experiment)))

@@ -86,8 +86,13 @@ def _sweep_sentence(experiment: Experiment) -> str:
         return f"inconclusive: no setting was learned with in every seed, or not in time ({experiment.seconds:.0f} s)"
     done.sort(key=lambda variant: mean(variant.tracks))
     first, last = done[0], done[-1]
+    few = (
+        f"{len(done)} of {len(experiment.variants)} settings got there: "
+        if len(done) < len(experiment.variants)
+        else ""
+    )
     return (
-        f"to learn the same amount of the new text costs from {percent(mean(first.tracks))} of English ({first.title}) to"
+        f"{few}to learn the same amount of the new text costs from {percent(mean(first.tracks))} of English ({first.title}) to"
         f" {percent(mean(last.tracks))} ({last.title}); {_smaller_step(experiment)}which rank is best does not show"
     )
 
