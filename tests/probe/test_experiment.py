@@ -62,7 +62,7 @@ def test_changes_alone_are_trained_once_each_and_only_where_the_probe_can_follow
 def test_a_sweep_tries_all_combinations_and_what_is_the_users_own_once(jobs: list[Job]) -> None:
     made = tried(Plan(seeds=3, sweep=(("rank", (32.0, 64.0)), ("learning_rate", (1e-5, 2e-5)))))
     titles = [variant.title for variant in made.variants]
-    assert titles[:2] == ["lora_rank 32, learning_rate 1e-5", "lora_rank 32, learning_rate 2e-5"]
+    assert titles[1::2] == ["lora_rank 32, learning_rate 2e-5", "lora_rank 64, learning_rate 2e-5 (yours)"]
     assert len(jobs) == 3 * 4  # rank 64 at 2e-5 is what the user has
     assert made.transfer == 8
     assert made.b_tracks == ()

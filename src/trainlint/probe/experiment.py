@@ -77,7 +77,8 @@ def _sweep(launch: Launch, a: Reading, plan: Plan, progress: Progress) -> Experi
     for values in product(*(values for _, values in plan.sweep)):
         chosen = {name: type(getattr(a.settings, name))(value) for name, value in zip(names, values, strict=True)}
         title = ", ".join(f"{settings.SWEPT_BACK[name]} {tidy(f'{value:g}')}" for name, value in chosen.items())
-        grid.append((title, settings.capped(replace(a.settings, **chosen))))
+        side = settings.capped(replace(a.settings, **chosen))
+        grid.append((f"{title} (yours)" if side == a.settings else title, side))
     blank = Experiment(
         path=launch.at.source.path,
         line=launch.at.start.line,

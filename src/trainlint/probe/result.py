@@ -56,6 +56,13 @@ class Experiment:
         tracks = (*self.a_tracks, *self.b_tracks)
         return len(tracks) == 2 * self.seeds and all(track.end != "time" for track in tracks)
 
+    def tried(self) -> list[Variant]:
+        """Everything that was measured, the user's own settings once even where the sweep has them, too."""
+        own = Variant(f"A {NAMES['A']}", self.a.settings, self.a_tracks, self.verdict)
+        suggested = Variant(f"B {NAMES['B']}", self.b.settings, self.b_tracks, self.verdict)
+        swept = self.sweep and any(variant.settings == self.a.settings for variant in self.variants)
+        return [variant for variant in (*([] if swept else [own]), suggested, *self.variants) if variant.tracks]
+
 
 def sentence(experiment: Experiment) -> str:
     """The verdict in a sentence, with what it rests on."""
