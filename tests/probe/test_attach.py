@@ -38,7 +38,7 @@ def test_findings_on_the_step_carry_the_verdict_and_others_do_not() -> None:
 
 
 @pytest.mark.usefixtures("_clear")
-@pytest.mark.parametrize("format_", ["text", "sarif", "markdown"])
+@pytest.mark.parametrize("format_", ["text", "sarif", "markdown", "html"])
 def test_other_formats_show_it(format_: str) -> None:
     assert SAID in " ".join(lint("--format", format_).stdout.split())
 

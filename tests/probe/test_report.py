@@ -98,7 +98,43 @@ def test_changes_one_by_one_and_sweeps() -> None:
     assert "set --block_size to 512: costs less than A" in text
     swept = render(replace(CLEAR, variants=(variant,), sweep=True, b_tracks=(), changes=()))
     assert "which rank is best does not show" in " ".join(swept.split())
+    late = replace(variant, tracks=variant.tracks[:1])
+    assert "1 of 2 settings got there" in sentence(replace(CLEAR, variants=(variant, late), sweep=True, b_tracks=()))
     assert "A TO B" not in swept
+
+
+def test_the_change_that_matters_most_comes_first() -> None:
+    weak = Variant("weak", replace(A, warmup=0.05), side(5.8, 5.0, 6.8, gain=GAIN), CLEAR.verdict)
+    strong = Variant("strong", replace(A, block=512), side(1, 1, 1, gain=GAIN), CLEAR.verdict)
+    text = render(replace(CLEAR, variants=(weak, strong)))
+    assert text.index("strong") < text.index("weak")
+    assert "ONE BY ONE" not in render(replace(CLEAR, variants=(weak, strong), b_tracks=(), verdict=judge((), (), 3)))
+
+
+def swept(*variants: tuple[str, ProbeSettings, float]) -> str:
+    made = tuple(Variant(title, s, side(c, c, c, gain=GAIN), CLEAR.verdict) for title, s, c in variants)
+    return sentence(replace(CLEAR, variants=made, sweep=True, b_tracks=()))
+
+
+def test_a_sweep_says_to_cut_the_step_at_the_users_own_rank_and_only_there() -> None:
+    half, tenth = replace(A, learning_rate=1e-4), replace(A, learning_rate=2e-5)
+    other = replace(A, rank=8)
+    said = swept(("half", half, 2.0), ("tenth", tenth, 0.4), ("rank 8", other, 1.0))
+    assert "at your rank of 64, halve learning rate x alpha / rank: it costs 1.0 % instead of 3.0 %" in said
+    assert "take 0.1 of learning rate" in swept(("half", half, 5.0), ("tenth", tenth, 0.4))
+    assert "at your rank" not in swept(("rank 8", other, 1.0))
+    assert "settings got there" not in said
+    assert "at your rank" not in swept(("half", half, 5.9))
+    assert "at your rank" not in swept(("larger steps too", replace(half, batch=8), 1.0))
+    twice = replace(A, learning_rate=4e-4)
+    assert "halve learning rate x alpha / rank (from twice): it costs 3.0 % instead of 8.0 %" in swept(
+        ("twice", twice, 16.0), ("as it is", A, 6.0)
+    )
+
+
+def test_a_side_that_never_got_there_is_not_said_to_need_more_text() -> None:
+    text = render(experiment(side(6, 6, 6, gain=GAIN), side(0, 0, 0, gain=0.01, end="short", size=2048)))
+    assert "times as much text" not in text
 
 
 def test_the_line_for_a_finding() -> None:

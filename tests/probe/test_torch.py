@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import pytest
 
@@ -129,26 +132,61 @@ def test_no_time_means_no_verdict() -> None:
     assert judge(tracks[:1], tracks[1:], 1).kind == "inconclusive"
 
 
-def test_the_articles_example_from_the_command_line() -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "trainlint.cli.verify",
-        "--seeds",
-        "2",
-        "--format",
-        "json",
-        "--verify-budget",
-        "80s",
-    ]
+COMMAND = [sys.executable, "-m", "trainlint", "verify", "--seeds", "2", "--format", "json"]
+ENVIRONMENT = {**os.environ, "PYTHONWARNINGS": "ignore", "PYTHONPATH": str(ROOT / "src")}
+
+
+def verify(*arguments: str) -> dict[str, Any]:
+    """The one experiment that the command reports."""
     done = subprocess.run(
-        [*command, "examples/article/run_pt.sh"], cwd=ROOT, capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        [*COMMAND, *arguments, "examples/article/run_pt.sh"],
+        cwd=ROOT, capture_output=True, text=True, check=False, env=ENVIRONMENT,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    experiment = json.loads(done.stdout)["experiments"][0]
+    (experiment,) = json.loads(done.stdout)["experiments"]
+    return {**experiment, "seconds": None}
+
+
+def test_the_articles_example_from_the_command_line_and_the_same_once_more() -> None:
+    experiment = verify("--verify-budget", "5m")
     assert experiment["verdict"]["kind"] == "costs more"
     assert experiment["verdict"]["dearer"] == "A"
     assert len(experiment["a"]["seeds"]) == len(experiment["b"]["seeds"]) == 2
     assert experiment["same_bytes"]["bytes"] > 0
+    assert verify("--verify-budget", "5m") == experiment
+
+
+def test_the_time_that_is_given_is_kept_to() -> None:
+    began = time.monotonic()
+    experiment = verify("--verify-budget", "4s")
+    assert experiment["verdict"]["kind"] == "inconclusive"
+    assert time.monotonic() - began < 4 + 8  # the rest is for a busy machine
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs process groups")
+@pytest.mark.parametrize("seconds", [0.5, 4.0])
+def test_ctrl_c_leaves_nothing_behind(seconds: float, tmp_path: Path) -> None:
+    running = subprocess.Popen(
+        [*COMMAND, "examples/article/run_pt.sh"],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True, env={**ENVIRONMENT, "TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    time.sleep(seconds)
+    os.killpg(running.pid, signal.SIGINT)
+    out, err = running.communicate(timeout=20)  # the pipes are the workers', too
+    assert running.returncode != 0
+    assert (out, err.strip()) == ("", "Aborted!")
+    assert list(tmp_path.iterdir()) == []
+    end = time.monotonic() + 10
+    while _lives(running.pid) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not _lives(running.pid)
+
+
+def _lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -115,6 +115,8 @@ def command(
     Exit status: 0 tried, whatever came of it, 2 refused or not installed, 3 no training run found.
     """
     require()
+    if plot is not None and not plot.absolute().parent.is_dir():
+        raise click.UsageError(f"{plot}: the directory {plot.parent} does not exist")
     from trainlint.cli.lint import linters
     from trainlint.probe.engines import EngineError
     from trainlint.probe.experiment import Plan

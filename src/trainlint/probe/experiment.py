@@ -18,6 +18,7 @@ from trainlint.ruleset.expressions import tidy
 from trainlint.text import SourceText
 
 Progress = Callable[[int, int], None]
+ADAPTER = ("rank", "alpha", "dropout")
 EQUAL = Verdict("no difference detected", "both sides are the same settings for the probe, so nothing was trained")
 
 
@@ -70,17 +71,25 @@ def run(
 
 def _sweep(launch: Launch, a: Reading, plan: Plan, progress: Progress) -> Experiment:
     names = [name for name, _ in plan.sweep]
+    if a.settings.method == "full" and (of_adapter := [settings.SWEPT_BACK[n] for n in names if n in ADAPTER]):
+        raise Refused(f"a sweep of {' and '.join(of_adapter)} needs a run with LoRA")
     grid = []
     for values in product(*(values for _, values in plan.sweep)):
         chosen = {name: type(getattr(a.settings, name))(value) for name, value in zip(names, values, strict=True)}
+        title = ", ".join(f"{settings.SWEPT_BACK[name]} {tidy(f'{value:g}')}" for name, value in chosen.items())
         side = settings.capped(replace(a.settings, **chosen))
-        grid.append(
-            (", ".join(f"{settings.SWEPT_BACK[name]} {tidy(f'{value:g}')}" for name, value in chosen.items()), side)
-        )
-    factor = settings.transfer(a.settings, *(side for _, side in grid))
-    start = launch.at.start.line
+        grid.append((f"{title} (yours)" if side == a.settings else title, side))
     blank = Experiment(
-        launch.at.source.path, start, a, a, (), text.of(launch.first), factor, plan.seeds, EQUAL, sweep=True
+        path=launch.at.source.path,
+        line=launch.at.start.line,
+        a=a,
+        b=a,
+        changes=(),
+        text=text.of(launch.first),
+        transfer=settings.transfer(a.settings, *(side for _, side in grid)),
+        seeds=plan.seeds,
+        verdict=EQUAL,
+        sweep=True,
     )
     return _measure(blank, grid, plan, progress)
 

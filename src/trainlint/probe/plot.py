@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from statistics import fmean
 
-from trainlint.probe.result import NAMES, Experiment, percent
+from trainlint.probe.result import Experiment, Variant, percent
 from trainlint.probe.thresholds import TARGET_GAIN
 from trainlint.probe.verdict import Track, at_gain
 
@@ -23,14 +23,13 @@ STYLE = """\
 svg { background: #fff; font: 12px system-ui, sans-serif } text { fill: #222 } .faint { stroke: #ddd } .mark { stroke: #888 }
 @media (prefers-color-scheme: dark) { svg { background: #16181c } text { fill: #ddd } .faint { stroke: #333 } }"""
 
-Line = tuple[str, Sequence[Track]]
-
 
 def svg(experiments: Sequence[Experiment]) -> str:
     """The pictures of all experiments, one below the other. Raises ValueError where there is none."""
     panels, at = [], 0
     for experiment in experiments:
-        lines = _lines(experiment)
+        # what costs most first, as the lines lie
+        lines = sorted(experiment.tried(), key=lambda line: -_mean(line.tracks, TARGET_GAIN, math.inf))
         panels.append(f'<g transform="translate(0 {at})">\n{_panel(experiment, lines)}\n</g>')
         at += max(TOP + HEIGHT + BOTTOM, TOP + ROW * (len(lines) + 2))
     if not panels:
@@ -42,27 +41,18 @@ def svg(experiments: Sequence[Experiment]) -> str:
     )
 
 
-def _lines(experiment: Experiment) -> list[Line]:
-    """What is drawn, by its name; what costs most first, as the lines lie."""
-    lines: list[Line] = [(f"A {NAMES['A']}", experiment.a_tracks)]
-    if experiment.b_tracks:
-        lines.append((f"B {NAMES['B']}", experiment.b_tracks))
-    lines += [(variant.title, variant.tracks) for variant in experiment.variants if variant.tracks]
-    return sorted(lines, key=lambda line: -_mean(line[1], TARGET_GAIN, math.inf))
-
-
 def _mean(tracks: Sequence[Track], gain: float, otherwise: float) -> float:
     """What the seeds lose on average at a gain, where all of them reach it."""
     points = [at_gain(track, gain) for track in tracks]
     return fmean(point.cost for point in points if point) if all(points) and points else otherwise
 
 
-def _panel(experiment: Experiment, lines: Sequence[Line]) -> str:
+def _panel(experiment: Experiment, lines: Sequence[Variant]) -> str:
     gains = [TARGET_GAIN * i / STEPS for i in range(1, STEPS + 1)]
     curves = [
-        [(0.0, 0.0), *((g, cost) for g in gains if (cost := _mean(tracks, g, math.nan)) == cost)] for _, tracks in lines
+        [(0.0, 0.0), *((g, cost) for g in gains if (cost := _mean(line.tracks, g, math.nan)) == cost)] for line in lines
     ]
-    dots = [[point.cost for track in tracks if (point := at_gain(track))] for _, tracks in lines]
+    dots = [[point.cost for track in line.tracks if (point := at_gain(track))] for line in lines]
     top = max((cost for costs in [*dots, *([y for _, y in curve] for curve in curves)] for cost in costs), default=0.0)
     scale = _Scale(max(top, 0.01))
     return "\n".join([*_axes(experiment, scale), *_drawn(lines, curves, dots, scale)])
@@ -97,10 +87,10 @@ def _axes(experiment: Experiment, scale: _Scale) -> Iterator[str]:
 
 
 def _drawn(
-    lines: Sequence[Line], curves: Sequence[list[tuple[float, float]]], dots: Sequence[list[float]], scale: _Scale
+    lines: Sequence[Variant], curves: Sequence[list[tuple[float, float]]], dots: Sequence[list[float]], scale: _Scale
 ) -> Iterator[str]:
     legend = LEFT + WIDTH + 24
-    for i, ((name, tracks), curve, costs) in enumerate(zip(lines, curves, dots, strict=True)):
+    for i, (line, curve, costs) in enumerate(zip(lines, curves, dots, strict=True)):
         dash = DASHES[i // len(COLORS) % len(DASHES)]
         pen = f'stroke="{COLORS[i % len(COLORS)]}" stroke-width="2" fill="none"' + (
             f' stroke-dasharray="{dash}"' if dash else ""
@@ -109,9 +99,13 @@ def _drawn(
         for cost in costs:
             yield f'<circle cx="{scale.x(TARGET_GAIN):.1f}" cy="{scale.y(cost):.1f}" r="3" fill="{COLORS[i % len(COLORS)]}"/>'
         row = TOP + ROW * i
-        reached = percent(fmean(costs)) if len(costs) == len(tracks) else f"reached by {len(costs)} of {len(tracks)}"
+        reached = (
+            percent(fmean(costs))
+            if len(costs) == len(line.tracks)
+            else f"reached by {len(costs)} of {len(line.tracks)}"
+        )
         yield f'<path {pen} d="M{legend} {row}h20"/>'
-        yield _text(legend + 28, row + 4, f"{name}: {reached}", "start")
+        yield _text(legend + 28, row + 4, f"{line.title}: {reached}", "start")
 
 
 def _text(x: float, y: float, text: str, anchor: str) -> str:

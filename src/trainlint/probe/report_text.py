@@ -46,7 +46,7 @@ def _sections(experiment: Experiment) -> list[tuple[str, list[str]]]:
         found += [("COST", _chart(experiment)), ("USED", _used(experiment)), ("SAME BYTES", _same_bytes(experiment))]
     if experiment.sweep:
         found.append(("SWEEP", _sweep(experiment)))
-    elif experiment.variants:
+    elif experiment.variants and experiment.complete:
         found.append(("ONE BY ONE", _variants(experiment)))
     if not experiment.sweep:
         found.append(("A TO B", _changes(experiment)))
@@ -79,7 +79,7 @@ def _chart(experiment: Experiment) -> list[str]:
 def _bars(rows: Sequence[tuple[str, Sequence[Track]]]) -> list[str]:
     named = [(name, costs(tracks)) for name, tracks in rows]
     most = max((cost for _, of in named for cost in of if cost is not None), default=0.0)
-    width = max(len(name) for name, _ in named)
+    width = max((len(name) for name, _ in named), default=0)
     lines = []
     for name, of in named:
         reached = [cost for cost in of if cost is not None]
@@ -147,19 +147,16 @@ def _order(tracks: Sequence[Track]) -> float:
 
 def _sweep(experiment: Experiment) -> list[str]:
     """A row for each setting, dearest last: the bar is what it costs, then the text it took and how far a step goes."""
-    rows: list[tuple[str, Sequence[Track]]] = [("yours", experiment.a_tracks)] if experiment.a_tracks else []
-    rows += [(variant.title, variant.tracks) for variant in experiment.variants if variant.tracks]
-    rows.sort(key=lambda row: _order(row[1]))
+    tried = sorted(experiment.tried(), key=lambda variant: _order(variant.tracks))
+    width = max((len(variant.title) for variant in tried), default=0)
     lines = [
         f"English lost when the new text is {TARGET_GAIN:g} bits per byte cheaper: mean, then every seed",
-        *_bars(rows),
+        *_bars([(variant.title, variant.tracks) for variant in tried]),
+        "text used, and learning rate x alpha / rank:",
     ]
-    steps = {variant.title: variant.settings for variant in experiment.variants} | {"yours": experiment.a.settings}
-    lines.append("text used, and learning rate x alpha / rank:")
-    for name, tracks in rows:
-        side = steps[name]
-        used = _kilobytes(fmean(point.bytes for point in _points(tracks)))
-        lines.append(f"|{name:<{max(len(row[0]) for row in rows)}}  {used:>8}   {side.reach:.1e}")
+    for variant in tried:
+        used = _kilobytes(fmean(point.bytes for point in _points(variant.tracks)))
+        lines.append(f"|{variant.title:<{width}}  {used:>8}   {variant.settings.reach:.1e}")
     return lines
 
 

@@ -56,6 +56,13 @@ class Experiment:
         tracks = (*self.a_tracks, *self.b_tracks)
         return len(tracks) == 2 * self.seeds and all(track.end != "time" for track in tracks)
 
+    def tried(self) -> list[Variant]:
+        """Everything that was measured, the user's own settings once even where the sweep has them, too."""
+        own = Variant(f"A {NAMES['A']}", self.a.settings, self.a_tracks, self.verdict)
+        suggested = Variant(f"B {NAMES['B']}", self.b.settings, self.b_tracks, self.verdict)
+        swept = self.sweep and any(variant.settings == self.a.settings for variant in self.variants)
+        return [variant for variant in (*([] if swept else [own]), suggested, *self.variants) if variant.tracks]
+
 
 def sentence(experiment: Experiment) -> str:
     """The verdict in a sentence, with what it rests on."""
@@ -86,8 +93,13 @@ def _sweep_sentence(experiment: Experiment) -> str:
         return f"inconclusive: no setting was learned with in every seed, or not in time ({experiment.seconds:.0f} s)"
     done.sort(key=lambda variant: mean(variant.tracks))
     first, last = done[0], done[-1]
+    few = (
+        f"{len(done)} of {len(experiment.variants)} settings got there: "
+        if len(done) < len(experiment.variants)
+        else ""
+    )
     return (
-        f"to learn the same amount of the new text costs from {percent(mean(first.tracks))} of English ({first.title}) to"
+        f"{few}to learn the same amount of the new text costs from {percent(mean(first.tracks))} of English ({first.title}) to"
         f" {percent(mean(last.tracks))} ({last.title}); {_smaller_step(experiment)}which rank is best does not show"
     )
 
@@ -105,8 +117,9 @@ def _smaller_step(experiment: Experiment) -> str:
     steps.sort(key=lambda variant: -variant.settings.reach)
     for dear in (own, *steps):
         for cheap in steps:
-            part = cheap.settings.reach / dear.settings.reach
-            if part < 1 and judge(dear.tracks, cheap.tracks, experiment.seeds).dearer == "A":
+            smaller = cheap.settings.reach < dear.settings.reach
+            if smaller and judge(dear.tracks, cheap.tracks, experiment.seeds).dearer == "A":
+                part = cheap.settings.reach / dear.settings.reach
                 rank = f"at your rank of {a.rank}, " if a.rank else ""
                 what = "learning rate x alpha / rank" if a.rank else "the learning rate"
                 how = f"halve {what}" if 0.45 <= part <= 0.55 else f"take {part:.2g} of {what}"

@@ -35,6 +35,7 @@ FORMATS = {
     "gitlab": "trainlint.reporters.gitlab",
     "junit": "trainlint.reporters.junit",
     "markdown": "trainlint.reporters.markdown",
+    "html": "trainlint.reporters.html_report",
 }
 """The name of a format, and the module whose `render(report, style)` writes it (imported only when it is wanted)."""
 

@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterator
 from itertools import accumulate
 
 from trainlint.findings import Finding, Fix, Related, Report
+from trainlint.reporters.changes import by_source, changes
 from trainlint.reporters.style import Style
 from trainlint.reporters.summary import by_file, count, gaps, scene, verdict
 from trainlint.reporters.terminal import cells, clip, length, one_line, visible, wrap
 from trainlint.secrets import masked
-from trainlint.text import Edit, Location, SourceText, Span, apply
+from trainlint.text import Location, SourceText
 
 LONGEST_MESSAGE = 1_000
 """Cells. The first line is not wrapped, as editors and grep read it; but a value of a megabyte is nobody's message."""
@@ -152,45 +153,15 @@ def _underlined(line: str, start: int, end: int, room: int) -> tuple[str, str]:
 
 def _fix(fix: Fix, home: SourceText, paint: Paint, width: int) -> Iterator[str]:
     yield from _labelled("fix", wrap(one_line(fix.title) + ("" if fix.safe else " (unsafe)"), width - MARGIN), paint)
-    by_source: dict[SourceText, list[Edit]] = {}
-    for edit in fix.edits:
-        by_source.setdefault(edit.at.source, []).append(edit)
-    for source, edits in by_source.items():
+    for source, edits in by_source(fix.edits).items():
         if source.path != home.path:
             yield " " * MARGIN + paint(f"{visible(source.path)}:{min(edit.at.start.line for edit in edits)}:", "quiet")
-        changes = _changes(source, edits)
-        for sign, line in changes[:MOST_CHANGED_LINES]:
+        lines = changes(source, edits)
+        for sign, line in lines[:MOST_CHANGED_LINES]:
             text = clip(f"{sign} {line}", width - MARGIN + 2)
             yield " " * (MARGIN - 2) + paint(text, "removed" if sign == "-" else "added")
-        if len(changes) > MOST_CHANGED_LINES:
-            yield " " * MARGIN + f"… and {len(changes) - MOST_CHANGED_LINES} more lines"
-
-
-def _changes(source: SourceText, edits: list[Edit]) -> list[tuple[str, str]]:
-    """The lines that the edits take away and put in, with a sign each, without their common indentation."""
-    from difflib import unified_diff  # slow to import, and most reports fix nothing
-
-    text, spans = source.text, [edit.at.span for edit in edits]
-    top = text.rfind("\n", 0, min(span.start for span in spans)) + 1
-    bottom = text.find("\n", max(span.end for span in spans))
-    text = text[top : bottom if bottom >= 0 else len(text)]
-    try:
-        after = apply(text, [(Span(edit.at.span.start - top, edit.at.span.end - top), edit.text) for edit in edits])
-    except ValueError:  # edits that overlap cannot be shown, and will not be applied
-        return []
-    old, new = text.split("\n"), after.split("\n")
-    bare = [line.rstrip("\r") for line in old], [line.rstrip("\r") for line in new]
-    old, new = bare if bare[0] != bare[1] else (old, new)  # line ends count when nothing else changes
-    diff = [line for line in unified_diff(old, new, n=0, lineterm="") if line[0] in "+-"][2:]
-    lines = [_mark_trailing("".join(shown for shown, _ in cells(line[1:]))) for line in diff]
-    indent = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
-    return [(line[0], text[indent:]) for line, text in zip(diff, lines, strict=True)]
-
-
-def _mark_trailing(line: str) -> str:
-    """Blanks at the end of a line made visible: after a backslash they are the whole finding."""
-    bare = line.rstrip(" ")
-    return bare + "·" * (len(line) - len(bare))
+        if len(lines) > MOST_CHANGED_LINES:
+            yield " " * MARGIN + f"… and {len(lines) - MOST_CHANGED_LINES} more lines"
 
 
 # ----------------------------------------------------------------------------------------------------------- summary
