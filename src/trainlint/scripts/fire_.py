@@ -35,7 +35,7 @@ def read(script: Module, project: Project) -> Parser | None:
     for name, default, at in parameters(function):
         entry: Definition = {"required": True} if default is None else read_default(default, home.scope)
         location = project.locate(home.module, at)
-        parser.add(Declaration(name, (f"--{name}",), {"type": "any", **entry}, location, name))
+        parser.add(Declaration(name, (f"--{name}", f"--no{name}"), {"type": "any", **entry}, location, name))
     if function.args.kwarg is not None:
         parser.leave_open(f"{function.name} takes any argument (**{function.args.kwarg.arg})")
     if function.decorator_list:

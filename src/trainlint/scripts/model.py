@@ -60,15 +60,19 @@ class Parser:
         """What a subclass declares again counts instead."""
         self.declarations.update({declaration.name: declaration for declaration in declarations})
 
-    def set_default(self, dest: str, value: Definition) -> None:
+    def set_default(self, dest: str | None, value: Definition) -> None:
+        """Another default for an argument by the name that its value is kept under, for all of them where that is None."""
         for name, declaration in self.declarations.items():
-            if declaration.dest == dest:
+            if dest is None or declaration.dest == dest:
                 rest = {k: v for k, v in declaration.entry.items() if k not in DEFAULTS}
                 self.declarations[name] = replace(declaration, entry={**rest, **value})
 
+    def forget_defaults(self) -> None:
+        self.set_default(None, UNDECIDED)
+
 
 DEFAULTS = ("default", "default_expression", "default_one_of", "required")
-UNDECIDED: Definition = {"default_expression": "it differs between the ways through the script"}
+UNDECIDED: Definition = {"default_expression": "the script decides when it runs"}
 
 
 def _either(one: Declaration, other: Declaration) -> Declaration:
