@@ -279,7 +279,8 @@ class _Reader:
         if text.startswith("self.") or (isinstance(region, ast.Module) and home.module is not self.script):
             self._shared(text, region, home)
         met: set[int] = set()
-        for node, frame in visit(region, home):
+        nodes = visit(region, home)
+        for node, frame in nodes:
             if isinstance(node, ast.Call):
                 if isinstance(node.func, ast.Attribute) and _stands_for(node.func.value, names):
                     _mark(node.func.value, met)
@@ -293,7 +294,7 @@ class _Reader:
                 met.add(id(node.value))  # handed back, or by another name
             elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
                 met.add(id(node.value))  # `parser.description = …`
-        for node, _ in visit(region, home):
+        for node, _ in nodes:
             loaded = isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load)
             if loaded and dotted(node) in names and id(node) not in met:
                 self.result.leave_open(f"{text} is handed on in a way that is not followed")
