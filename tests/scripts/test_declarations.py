@@ -386,6 +386,8 @@ def test_fire() -> None:
     own, arguments = command("python fired.py --base_model x --learning-rate 1e-4 --micro_batch 3")
     assert own is not None
     assert [issue.replacement for issue in arguments.issues] == ["--micro_batch_size"]
+    given = command("python fired.py --learning_rate 1e-4 --groups [1,2]")[1].given
+    assert (given["learning_rate"].value, given["groups"].value) == (1e-4, [1, 2])
     assert command("python fired.py --noadd_eos")[1].given["add_eos"].value is False
     assert own.schema.default("learning_rate")[0] == 3e-4
 

@@ -45,6 +45,8 @@ class Parser:
     """How many words it takes beside flags; None: any number."""
     greedy: bool = False
     """Does a flag that takes a value take the next word even where that is a flag?"""
+    literals: bool = False
+    """Has a value the type that its text has as a literal?"""
     config: str | None = None
     """The argument that names a file with more arguments."""
 
