@@ -29,6 +29,8 @@ def names(folder: Path, text: str, **others: str) -> set[str]:
     "more",
     [
         "args, rest = parser.parse_known_args()",
+        "args = parser.parse_known_args()[0] if known else parser.parse_args()",
+        "def get(known):\n    return parser.parse_known_args()[0] if known else parser.parse_args()",
         "for name in open('names'):\n    parser.add_argument(name)\nparser.parse_args()",
         "parser.add_argument(*names)\nparser.parse_args()",
         "import pytorch_lightning as pl\npl.Trainer.add_argparse_args(parser)\nparser.parse_args()",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from trainlint.scripts import dataclasses_
 from trainlint.scripts.fields import Definition, read_default
@@ -98,6 +98,19 @@ def _called(func: ast.expr, frame: Frame) -> tuple[ast.AST, Frame] | None:
     return None if found is None else (found[0], found[1])
 
 
+@dataclass(frozen=True)
+class _Stage:
+    """One parse of the command line: in which function, by which parser, and whether of words that it is given."""
+
+    function: ast.AST | None
+    parser: str
+    given: bool
+
+    def follows(self, first: _Stage) -> bool:
+        """Does this parse what an earlier one, which lets unknown arguments pass, has left over or seen as well?"""
+        return self.function is first.function and (self.given or self.parser != first.parser)
+
+
 class _Reader:
     """Follows parser objects backwards to where they are made and forwards to everything that is done to them."""
 
@@ -105,8 +118,8 @@ class _Reader:
         self.script = script
         self.project = project
         self.result = Parser()
-        self.known: list[Frame] = []
-        self.strict: list[Frame] = []
+        self.known: list[_Stage] = []
+        self.strict: list[_Stage] = []
         self._seen: set[tuple[int, str]] = set()
         self._defaults: list[tuple[str, Definition]] = []
         self._made = False
@@ -116,8 +129,7 @@ class _Reader:
     def finish(self) -> Parser:
         if not self._made:
             raise Unread("where its parser is made cannot be told")
-        together = {id(frame.function) for frame in self.strict}
-        if any(id(frame.function) not in together for frame in self.known):
+        if not all(any(strict.follows(known) for strict in self.strict) for known in self.known):
             self.result.drops = self.result.open is None
             self.result.leave_open("its parser lets unknown arguments pass (parse_known_args)")
         for dest, value in self._defaults:
@@ -139,7 +151,8 @@ class _Reader:
             or None in options
             or (remaining is not None and not (isinstance(remaining, ast.Constant) and not remaining.value))
         )
-        (self.known if lenient else self.strict).append(frame)
+        stage = _Stage(frame.function, ast.unparse(call.func.value), given is not None)
+        (self.known if lenient else self.strict).append(stage)
         self.follow(call.func.value, frame)
 
     # -------------------------------------------------------------------------------------- where a parser comes from
