@@ -308,6 +308,16 @@ def test_a_changed_list_has_no_known_choices(tmp_path: Path) -> None:
     assert not rejected(command("python train.py --kind b", tmp_path)[1])
 
 
+def test_words_beside_flags(tmp_path: Path) -> None:
+    own = script(tmp_path, HEAD + "parser.parse_args()\n")
+    assert own is not None
+    assert rejected(command("python train.py data.txt --lr 1", tmp_path)[1])
+    assert rejected(command("python train.py --lr 1 data.txt", tmp_path)[1])
+    script(tmp_path, HEAD + "parser.add_argument('data')\nparser.parse_args()\n")
+    assert not rejected(command("python train.py data.txt --lr 1", tmp_path)[1])
+    assert not rejected(command("python train.py --lr 1 data.txt", tmp_path)[1])
+
+
 def test_a_local_name_hides_that_of_the_module(tmp_path: Path) -> None:
     text = (
         "import argparse\nrate = 1\ndef main():\n    rate = 2\n    lr = rate\n    parser = argparse.ArgumentParser()\n"

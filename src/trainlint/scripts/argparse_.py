@@ -377,8 +377,7 @@ class _Reader:
             self.result.positionals = None
             self.result.leave_open("it takes the rest of its command line as it is")
         if not flags[0].startswith("-"):
-            if self.result.positionals is not None:
-                self.result.positionals = None if nargs is not None else self.result.positionals + 1
+            self.result.positionals = None
             return
         self.result.add(_declaration(flags, options, frame, self.project, call))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from trainlint.scripts.fields import Definition
 from trainlint.text import Location
@@ -41,8 +41,8 @@ class Parser:
     """Only the flags as they are spelled count; else `-` and `_` are the same."""
     abbreviations: bool = True
     """Does it take the beginning of a flag for the flag?"""
-    positionals: int | None = 0
-    """How many words it takes beside flags; None: any number."""
+    positionals: Literal[0] | None = 0
+    """How many words it takes beside flags: none at all or, where it declares any, however many."""
     greedy: bool = False
     """Does a flag that takes a value take the next word even where that is a flag?"""
     literals: bool = False
