@@ -29,6 +29,8 @@ def names(folder: Path, text: str, **others: str) -> set[str]:
     "more",
     [
         "args, rest = parser.parse_known_args()",
+        "args = parser.parse_known_args()[0] if known else parser.parse_args()",
+        "def get(known):\n    return parser.parse_known_args()[0] if known else parser.parse_args()",
         "for name in open('names'):\n    parser.add_argument(name)\nparser.parse_args()",
         "parser.add_argument(*names)\nparser.parse_args()",
         "import pytorch_lightning as pl\npl.Trainer.add_argparse_args(parser)\nparser.parse_args()",
@@ -66,6 +68,88 @@ def test_closed(more: str, tmp_path: Path) -> None:
     assert own is not None
     assert own.parser.open is None
     assert rejected(command("python train.py --nobody 3", tmp_path)[1])
+
+
+METHODS = """
+    def __init__(self):
+        {first}
+        parser.add_argument("--lr")
+        {then}
+
+    def more(self{handed}):
+        {parser}.add_argument("--epochs")
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "closed", "epochs"),
+    [
+        (f"class A:{METHODS}\nA()\n", True, True),
+        (
+            f"class A:{METHODS}\nclass B(A):\n    def more(self, *_): self.parser.add_argument('--x')\nB()\n",
+            False,
+            True,
+        ),
+        (f"from base import Base\nclass A(Base):{METHODS}\nA()\n", False, True),
+    ],
+)
+@pytest.mark.parametrize("handed", [True, False])
+def test_methods(text: str, closed: bool, epochs: bool, handed: bool, tmp_path: Path) -> None:
+    """Subclasses and base classes may add to a parser that is an attribute, or that a method is handed."""
+    then = (
+        "self.more(parser); parser.parse_args()" if handed else "self.parser = parser; self.more(); parser.parse_args()"
+    )
+    parts = {
+        "first": "parser = argparse.ArgumentParser()",
+        "then": then,
+        "handed": ", parser" if handed else "",
+        "parser": "parser" if handed else "self.parser",
+    }
+    for name, part in parts.items():
+        text = text.replace(f"{{{name}}}", part)
+    own = script(tmp_path, "import argparse\n" + text)
+    assert own is not None
+    assert own.closed == closed
+    assert ("epochs" in own.parser.declarations) == epochs
+
+
+def test_defaults_that_come_from_a_file(tmp_path: Path) -> None:
+    own = script(tmp_path, HEAD + "parser.set_defaults(**load())\nparser.parse_args()\n")
+    assert own is not None
+    assert own.closed
+    assert "default" not in own.parser.declarations["lr"].entry
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "config.parser = parser\nparser.parse_args()",
+        "add = parser.add_argument\nadd('--x')\nparser.parse_args()",
+    ],
+)
+def test_kept_elsewhere(more: str, tmp_path: Path) -> None:
+    own = script(tmp_path, HEAD + more + "\n")
+    assert own is not None
+    assert not own.closed
+
+
+def test_a_global_parser(tmp_path: Path) -> None:
+    text = """
+        import argparse
+
+        def make():
+            global parser
+            parser = argparse.ArgumentParser()
+
+        def more():
+            parser.add_argument("--lr")
+
+        make()
+        more()
+        parser.parse_args()
+    """
+    own = script(tmp_path, dedent(text))
+    assert own is None or "lr" in own.parser.declarations
 
 
 @pytest.mark.parametrize(
@@ -224,6 +308,16 @@ def test_a_changed_list_has_no_known_choices(tmp_path: Path) -> None:
     assert not rejected(command("python train.py --kind b", tmp_path)[1])
 
 
+def test_words_beside_flags(tmp_path: Path) -> None:
+    own = script(tmp_path, HEAD + "parser.parse_args()\n")
+    assert own is not None
+    assert rejected(command("python train.py data.txt --lr 1", tmp_path)[1])
+    assert rejected(command("python train.py --lr 1 data.txt", tmp_path)[1])
+    script(tmp_path, HEAD + "parser.add_argument('data')\nparser.parse_args()\n")
+    assert not rejected(command("python train.py data.txt --lr 1", tmp_path)[1])
+    assert not rejected(command("python train.py --lr 1 data.txt", tmp_path)[1])
+
+
 def test_a_local_name_hides_that_of_the_module(tmp_path: Path) -> None:
     text = (
         "import argparse\nrate = 1\ndef main():\n    rate = 2\n    lr = rate\n    parser = argparse.ArgumentParser()\n"
@@ -304,6 +398,9 @@ def test_fire() -> None:
     own, arguments = command("python fired.py --base_model x --learning-rate 1e-4 --micro_batch 3")
     assert own is not None
     assert [issue.replacement for issue in arguments.issues] == ["--micro_batch_size"]
+    given = command("python fired.py --learning_rate 1e-4 --groups [1,2]")[1].given
+    assert (given["learning_rate"].value, given["groups"].value) == (1e-4, [1, 2])
+    assert command("python fired.py --noadd_eos")[1].given["add_eos"].value is False
     assert own.schema.default("learning_rate")[0] == 3e-4
 
 

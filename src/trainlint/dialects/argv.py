@@ -155,9 +155,9 @@ def _count(flag: Flag, schema: Schema, name: str) -> int | str | None:
 
 
 def _negated(flag: Flag, name: str) -> bool:
-    """Is this `--no_x` for an argument `x`?"""
+    """Is this `--no_x` or, to absl and fire, `--nox` for an argument `x`?"""
     own = flag.name.lstrip("-").replace("-", "_")
-    return own == f"no_{name}"
+    return own in (f"no_{name}", f"no{name}")
 
 
 def _arity(flag: Flag, schema: Schema, name: str) -> str:

@@ -56,11 +56,11 @@ class Declared:
         return found
 
     def _told(self, argument: Argument) -> Argument:
-        if argument.name not in self.schema:
-            if self.closed:
-                return replace(argument, unknown=argument.unknown or "the script does not declare it")
-            if isinstance(argument.value, str):
-                argument = replace(argument, value=dotted.typed(argument.value))
+        known = argument.name in self.schema
+        if not known and self.closed:
+            return replace(argument, unknown=argument.unknown or "the script does not declare it")
+        if isinstance(argument.value, str) and (self.parser.literals or not known):
+            argument = replace(argument, value=dotted.typed(argument.value))
         if _alien(argument.name, argument.value):
             return replace(argument, unknown=argument.unknown or f"the script takes {argument.value!r} as it is")
         return argument

@@ -32,27 +32,21 @@ def _define(parser: Parser, kind: str, call: ast.Call, frame: Frame, project: Pr
     given = {**dict(zip(("name", "default", "enum_values"), call.args, strict=False)), **options}
     try:
         name = evaluate(given["name"], frame.scope)
+        choices = evaluate(given["enum_values"], frame.scope) if kind == "enum" and "enum_values" in given else None
     except Unevaluable:
+        return
+    if not isinstance(name, str):
         return
     entry: Definition = {"type": KINDS.get(kind, "any")}
     entry |= read_default(given["default"], frame.scope) if "default" in given else {"required": True}
-    if kind == "enum" and "enum_values" in given:
-        try:
-            entry["choices"] = evaluate(given["enum_values"], frame.scope)
-        except Unevaluable:
-            entry["type"] = "any"
+    if isinstance(choices, list):
+        entry["choices"] = choices
     if kind.startswith("multi_") or kind == "list":
         entry["repeats"] = True
     if entry.get("default", ...) is None:
         entry["type"] += " | None"
-    if entry["type"].startswith("bool"):
+    flags: tuple[str, ...] = (f"--{name}",)
+    if kind in ("bool", "boolean"):
         entry["values"] = "?"
-    parser.add(
-        Declaration(
-            name,
-            (f"--{name}", f"--no{name}")[: 1 + (kind[:4] == "bool")],
-            entry,
-            project.locate(frame.module, call),
-            name,
-        )
-    )
+        flags = (*flags, f"--no{name}")
+    parser.add(Declaration(name, flags, entry, project.locate(frame.module, call), name))

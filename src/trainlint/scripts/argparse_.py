@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from trainlint.scripts import dataclasses_
 from trainlint.scripts.fields import Definition, read_default
@@ -50,7 +50,7 @@ def read(script: Module, project: Project) -> Parser | None:
         calls = list(_followed(script, script.tree, Frame.of(script), 0, set()))
     if not calls:
         return None
-    reader = _Reader(project)
+    reader = _Reader(script, project)
     for call, frame in calls:
         reader.parsed(call, frame)
     return reader.finish()
@@ -63,11 +63,10 @@ def _parse_calls(module: Module) -> Iterator[tuple[ast.Call, Frame]]:
 
 def _calls_in(node: ast.AST, frame: Frame) -> Iterator[tuple[ast.Call, Frame]]:
     for found, where in visit(node, frame):
-        if not (isinstance(found, ast.Call) and isinstance(found.func, ast.Attribute) and found.func.attr in PARSES):
-            continue
         # `arguments.parse_args()` and `self.parse_args()` are the project's own, which are followed as any function is
-        if _called(found.func, where) is None:
-            yield found, where
+        match found:
+            case ast.Call(func=ast.Attribute(attr=name) as func) if name in PARSES and _called(func, where) is None:
+                yield found, where
 
 
 def _followed(
@@ -99,27 +98,44 @@ def _called(func: ast.expr, frame: Frame) -> tuple[ast.AST, Frame] | None:
     return None if found is None else (found[0], found[1])
 
 
+@dataclass(frozen=True)
+class _Stage:
+    """One parse of the command line: in which function, by which parser, and whether of words that it is given."""
+
+    function: ast.AST | None
+    parser: str
+    given: bool
+
+    def follows(self, first: _Stage) -> bool:
+        """Does this parse what an earlier one, which lets unknown arguments pass, has left over or seen as well?"""
+        return self.function is first.function and (self.given or self.parser != first.parser)
+
+
 class _Reader:
     """Follows parser objects backwards to where they are made and forwards to everything that is done to them."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, script: Module, project: Project) -> None:
+        self.script = script
         self.project = project
         self.result = Parser()
-        self.known: list[Frame] = []
-        self.strict: list[Frame] = []
+        self.known: list[_Stage] = []
+        self.strict: list[_Stage] = []
         self._seen: set[tuple[int, str]] = set()
         self._defaults: list[tuple[str, Definition]] = []
         self._made = False
+        self._undecided = False
+        """Are there defaults that nobody can name?"""
 
     def finish(self) -> Parser:
         if not self._made:
             raise Unread("where its parser is made cannot be told")
-        together = {id(frame.function) for frame in self.strict}
-        if any(id(frame.function) not in together for frame in self.known):
+        if not all(any(strict.follows(known) for strict in self.strict) for known in self.known):
             self.result.drops = self.result.open is None
             self.result.leave_open("its parser lets unknown arguments pass (parse_known_args)")
         for dest, value in self._defaults:
             self.result.set_default(dest, value)
+        if self._undecided:
+            self.result.forget_defaults()
         return self.result
 
     def parsed(self, call: ast.Call, frame: Frame) -> None:
@@ -135,7 +151,8 @@ class _Reader:
             or None in options
             or (remaining is not None and not (isinstance(remaining, ast.Constant) and not remaining.value))
         )
-        (self.known if lenient else self.strict).append(frame)
+        stage = _Stage(frame.function, ast.unparse(call.func.value), given is not None)
+        (self.known if lenient else self.strict).append(stage)
         self.follow(call.func.value, frame)
 
     # -------------------------------------------------------------------------------------- where a parser comes from
@@ -176,7 +193,7 @@ class _Reader:
         if "." in text:
             is_own = text.startswith("self.") and frame.owner is not None
             return (frame.owner, Frame.of(frame.module)) if is_own else (None, frame)
-        if frame.function is not None and text in frame.scope.local:
+        if frame.function is not None and text in frame.scope.local and not _is_global(text, frame.function):
             return frame.function, replace(Frame.of(frame.module), owner=frame.owner)
         bindings = frame.module.bindings.get(text, [])
         if any(not isinstance(node, ast.ImportFrom | ast.Import) for node in bindings):
@@ -245,8 +262,7 @@ class _Reader:
             self.result.abbreviations = False
         if _is_true(options.get("add_help"), absent=True):
             self.result.add(Declaration("help", ("--help", "-h"), {"type": "any", "default": None, "values": 0}))
-        if "argument_default" in options:
-            self.result.leave_open("its parser has one default for all arguments")
+        self._undecided = self._undecided or "argument_default" in options
         for parent in _parents(call):
             self.follow(parent, frame)
         if "parents" in options and not _parents(call):
@@ -270,8 +286,14 @@ class _Reader:
             return
         self._seen.add((id(region), text))
         names = _aliases(text, region)
+        for name in names - {text}:
+            if "." in name:
+                self._kept(name, home)
+        if text.startswith("self.") or (isinstance(region, ast.Module) and home.module is not self.script):
+            self._shared(text, region, home)
         met: set[int] = set()
-        for node, frame in visit(region, home):
+        nodes = visit(region, home)
+        for node, frame in nodes:
             if isinstance(node, ast.Call):
                 if isinstance(node.func, ast.Attribute) and _stands_for(node.func.value, names):
                     _mark(node.func.value, met)
@@ -285,10 +307,22 @@ class _Reader:
                 met.add(id(node.value))  # handed back, or by another name
             elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
                 met.add(id(node.value))  # `parser.description = …`
-        for node, _ in visit(region, home):
+        for node, _ in nodes:
             loaded = isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load)
             if loaded and dotted(node) in names and id(node) not in met:
                 self.result.leave_open(f"{text} is handed on in a way that is not followed")
+
+    def _kept(self, name: str, home: Frame) -> None:
+        """The parser becomes an attribute, of the class at hand or of something else."""
+        if name.startswith("self.") and home.owner is not None:
+            self.uses(name, home.owner, Frame.of(home.module))
+        else:
+            self.result.leave_open(f"its parser is kept as {name}, where others may add to it")
+
+    def _shared(self, text: str, region: ast.AST, home: Frame) -> None:
+        """Whoever else has the parser in hand may add to it: base classes and subclasses, modules that import it."""
+        if not isinstance(region, ast.ClassDef) or _has_relatives(region, home.module):
+            self.result.leave_open(f"others may add to {text}")
 
     def _method(self, call: ast.Call, frame: Frame) -> None:
         name = last(call.func)
@@ -297,7 +331,7 @@ class _Reader:
         elif name == "set_defaults":
             for keyword in call.keywords:
                 if keyword.arg is None:
-                    self.result.leave_open("defaults are put together by the program")
+                    self._undecided = True
                 else:
                     self._defaults.append((keyword.arg, read_default(keyword.value, frame.scope)))
         elif name in SUBCOMMANDS:
@@ -313,6 +347,8 @@ class _Reader:
         if function is None and last(call.func) == EXTENDS:
             self._deepspeed()
             return
+        if (dotted(call.func) or "").startswith(("self.", "cls.")) and frame.owner is not None:
+            self._shared(ast.unparse(call.func), frame.owner, frame)
         parameter = argument_of(function[0], function[2], call, argument) if function is not None else None
         if function is None or parameter is None:
             if last(call.func) != "ArgumentParser":  # `parents=[parser]` is followed from there
@@ -341,8 +377,7 @@ class _Reader:
             self.result.positionals = None
             self.result.leave_open("it takes the rest of its command line as it is")
         if not flags[0].startswith("-"):
-            if self.result.positionals is not None:
-                self.result.positionals = None if nargs is not None else self.result.positionals + 1
+            self.result.positionals = None
             return
         self.result.add(_declaration(flags, options, frame, self.project, call))
 
@@ -411,6 +446,17 @@ def _typed_default(entry: Definition, kind: str) -> Definition:
         except ValueError:
             return {**rest, "default_expression": repr(value)}
     return entry
+
+
+def _is_global(name: str, function: ast.AST) -> bool:
+    return any(isinstance(node, ast.Global) and name in node.names for node in ast.walk(function))
+
+
+def _has_relatives(cls: ast.ClassDef, module: Module) -> bool:
+    """Does a class inherit, or does another class of its module inherit from it?"""
+    classes = [node for node in ast.walk(module.tree) if isinstance(node, ast.ClassDef)]
+    own = [base for base in cls.bases if last(base) not in dataclasses_.PLAIN_BASES]
+    return bool(own) or any(last(base) == cls.name for other in classes for base in other.bases)
 
 
 def _hands_back(value: ast.expr, text: str, frame: Frame) -> bool:

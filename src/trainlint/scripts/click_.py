@@ -181,7 +181,7 @@ def _signature(parser: Parser, function: Function, frame: Frame, project: Projec
             continue
         is_option = isinstance(said, ast.Call) and (external(said.func, frame.scope) or "") == "typer.Option"
         if default is None and not is_option:
-            parser.positionals = None if parser.positionals is None else parser.positionals + 1
+            parser.positionals = None
             continue
         entry = _parameter(node, default, said if is_option else None, frame)
         flags = _spellings(said, frame) if is_option else []

@@ -31,16 +31,15 @@ def read(script: Module, project: Project) -> Parser | None:
     if found is None:
         raise Unread("the function that it hands to fire is not in this project")
     function, home, _ = found
-    parser = Parser(spelled=False, abbreviations=False, positionals=None)
+    parser = Parser(spelled=False, abbreviations=False, positionals=None, literals=True)
     for name, default, at in parameters(function):
         entry: Definition = {"required": True} if default is None else read_default(default, home.scope)
         location = project.locate(home.module, at)
-        parser.add(Declaration(name, (f"--{name}",), {"type": "any", **entry}, location, name))
+        parser.add(Declaration(name, (f"--{name}", f"--no{name}"), {"type": "any", **entry}, location, name))
     if function.args.kwarg is not None:
         parser.leave_open(f"{function.name} takes any argument (**{function.args.kwarg.arg})")
     if function.decorator_list:
         parser.leave_open(f"{function.name} is decorated, which may change what it takes")
-    # fire takes `-l` for the only parameter that begins with l
     return parser
 
 

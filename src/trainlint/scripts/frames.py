@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -39,20 +38,26 @@ def parameters_of(function: Function) -> list[ast.arg]:
     return [*a.posonlyargs, *a.args, *([a.vararg] if a.vararg else []), *a.kwonlyargs, *([a.kwarg] if a.kwarg else [])]
 
 
-def visit(node: ast.AST, frame: Frame) -> Iterator[tuple[ast.AST, Frame]]:
+def visit(node: ast.AST, frame: Frame) -> list[tuple[ast.AST, Frame]]:
     """A node and everything in it, in order, once for each round of a loop over known values."""
-    yield node, frame
+    found: list[tuple[ast.AST, Frame]] = []
+    _collect(node, frame, found)
+    return found
+
+
+def _collect(node: ast.AST, frame: Frame, found: list[tuple[ast.AST, Frame]]) -> None:
+    found.append((node, frame))
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         frame = frame.inside(node)
     elif isinstance(node, ast.ClassDef):
         frame = replace(frame, owner=node, function=None)
     for turn in _rounds(node, frame):
         for child in ast.iter_child_nodes(node):
-            yield from visit(child, turn)
+            _collect(child, turn, found)
 
 
 def _rounds(node: ast.AST, frame: Frame) -> list[Frame]:
-    if isinstance(node, ast.For) and isinstance(node.target, ast.Name):
+    if isinstance(node, ast.For) and isinstance(node.target, ast.Name) and _declares(node):
         try:
             values = evaluate(node.iter, frame.scope)
         except Unevaluable:
@@ -62,6 +67,10 @@ def _rounds(node: ast.AST, frame: Frame) -> list[Frame]:
             turns = (Scope(frame.module, {**local, name: [ast.Constant(value)]}) for value in values)
             return [replace(frame, scope=turn) for turn in turns]
     return [frame]
+
+
+def _declares(node: ast.AST) -> bool:
+    return any(isinstance(inner, ast.Attribute) and inner.attr == "add_argument" for inner in ast.walk(node))
 
 
 def dotted(node: ast.AST) -> str | None:

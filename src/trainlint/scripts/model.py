@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from trainlint.scripts.fields import Definition
 from trainlint.text import Location
@@ -41,10 +41,12 @@ class Parser:
     """Only the flags as they are spelled count; else `-` and `_` are the same."""
     abbreviations: bool = True
     """Does it take the beginning of a flag for the flag?"""
-    positionals: int | None = 0
-    """How many words it takes beside flags; None: any number."""
+    positionals: Literal[0] | None = 0
+    """How many words it takes beside flags: none at all or, where it declares any, however many."""
     greedy: bool = False
     """Does a flag that takes a value take the next word even where that is a flag?"""
+    literals: bool = False
+    """Has a value the type that its text has as a literal?"""
     config: str | None = None
     """The argument that names a file with more arguments."""
 
@@ -60,15 +62,19 @@ class Parser:
         """What a subclass declares again counts instead."""
         self.declarations.update({declaration.name: declaration for declaration in declarations})
 
-    def set_default(self, dest: str, value: Definition) -> None:
+    def set_default(self, dest: str | None, value: Definition) -> None:
+        """Another default for an argument by the name that its value is kept under, for all of them where that is None."""
         for name, declaration in self.declarations.items():
-            if declaration.dest == dest:
+            if dest is None or declaration.dest == dest:
                 rest = {k: v for k, v in declaration.entry.items() if k not in DEFAULTS}
                 self.declarations[name] = replace(declaration, entry={**rest, **value})
 
+    def forget_defaults(self) -> None:
+        self.set_default(None, UNDECIDED)
+
 
 DEFAULTS = ("default", "default_expression", "default_one_of", "required")
-UNDECIDED: Definition = {"default_expression": "it differs between the ways through the script"}
+UNDECIDED: Definition = {"default_expression": "the script decides when it runs"}
 
 
 def _either(one: Declaration, other: Declaration) -> Declaration:

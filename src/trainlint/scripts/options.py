@@ -37,7 +37,9 @@ def define(given: dict[str, ast.expr], scope: Scope) -> Definition:
     extra: Definition = {}
     if "choices" in given:
         with contextlib.suppress(Unevaluable):
-            extra["choices"] = [choice for choice in evaluate(given["choices"], scope) if choice is not None]
+            choices = evaluate(given["choices"], scope)
+            if isinstance(choices, list | dict | str):
+                extra["choices"] = [choice for choice in choices if choice is not None]
     if nargs is not None and nargs != "?":
         kind = f"list[{kind}]" if kind in ("str", "int", "float") else "list"
         extra["item_choices"] = extra.pop("choices", None)

@@ -82,10 +82,10 @@ class Project(Library):
         line, end = getattr(node, "lineno", None), getattr(node, "end_lineno", None)
         if source is None or line is None or end is None:
             return None
-        lines = module.source.split("\n")  # as `ast` counts them
 
         def offset(at: int, column: int) -> int:
-            return source.offset(at, len(lines[at - 1].encode()[:column].decode("utf-8", "ignore")) + 1)
+            # `ast` counts bytes
+            return source.offset(at, len(source.line(at).encode()[:column].decode("utf-8", "ignore")) + 1)
 
         return Location(source, Span(offset(line, node.col_offset), offset(end, node.end_col_offset)))  # type: ignore[attr-defined]
 
