@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trainlint.dialects import hf_trainer, trl
@@ -27,6 +27,9 @@ LAUNCHER = "the launch command decides the number of processes, and it is not in
 ENUMS = re.compile(
     r"transformers\..*(IntervalStrategy|SchedulerType|OptimizerNames|HubStrategy|SaveStrategy)\.[A-Z_0-9]+$"
 )
+PINNED = re.compile(r"\b(transformers|trl|peft) ?== ?(\d+(?:\.\d+)+)\b(?!\.?\w)")
+INSTALLS = re.compile(r"^.*(?:\bpip3? install\b|#\s+\\?\").*$", re.MULTILINE)
+"""Lines that install packages, and those of a script's own list of dependencies (PEP 723)."""
 STAGES = {config: stage for stage, config in trl.CONFIGS.items()} | {"RLOOConfig": "rloo"}
 CLASSES = {"TrainingArguments", "Seq2SeqTrainingArguments", "UnslothTrainingArguments", *STAGES}
 WRAPPED = {"get_peft_model", "prepare_model_for_kbit_training", "prepare_model_for_int8_training", "PeftModel"}
@@ -455,6 +458,7 @@ KEYS: dict[str, str | None] = {
 def _run(document: Document, context: Context, setup: Setup) -> Run:
     config = setup.config
     of_trl = config.function.name in STAGES
+    context = replace(context, targets={**_pinned(document), **context.targets})
     schema = _schema(config).aimed(context.targets)
     unsloth = any("unsloth" in call.function.path.partition(".")[0] for call in document.calls)
     # Unsloth gives TRL's classes arguments of its own
@@ -487,6 +491,15 @@ def _run(document: Document, context: Context, setup: Setup) -> Run:
     hf_trainer.link_files(run)
     run.linked = {**run.linked, **_linked(setup, context)}
     return run
+
+
+def _pinned(document: Document) -> dict[str, str]:
+    """The versions that the file itself installs or asks for, where it names one of a package."""
+    found: dict[str, set[str]] = {}
+    for line in INSTALLS.findall(document.source.text):
+        for package, version in PINNED.findall(line):
+            found.setdefault(package, set()).add(version)
+    return {package: next(iter(versions)) for package, versions in found.items() if len(versions) == 1}
 
 
 def _linked(setup: Setup, context: Context) -> dict[str, Arguments]:

@@ -64,6 +64,8 @@ class Spec:
     package: str
     versions: tuple[str, ...]
     editions: tuple[Edition, ...]
+    inherited: Spec | None = None
+    """What the base class defines under this name: in force in the versions that do not define it anew."""
 
     @property
     def newest(self) -> Edition:
@@ -144,8 +146,14 @@ class Schema(Mapping[str, Spec]):
         specs: dict[str, Spec] = {}
         for section in self._sections:
             for name, spec in _section(section).items():
-                specs.setdefault(name, spec)
+                specs.setdefault(name, self._in_force(spec))
         return specs
+
+    def _in_force(self, spec: Spec) -> Spec:
+        target = self.target(spec)
+        if spec.inherited is None or target is None or spec.at(target) is not None:
+            return spec
+        return self._in_force(spec.inherited)
 
     def __getitem__(self, name: str) -> Spec:
         return self._specs[name]
@@ -218,7 +226,8 @@ def _section(name: str) -> dict[str, Spec]:
             specs.setdefault(alias, specs[argument])
     if body.get("extends"):
         for argument, spec in _section(body["extends"]).items():
-            specs.setdefault(argument, spec)
+            own = specs.get(argument)
+            specs[argument] = spec if own is None else replace(own, inherited=spec)
     return specs
 
 

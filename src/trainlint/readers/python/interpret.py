@@ -307,14 +307,14 @@ class _Scope:
 
 def _read_function(program: Interpreter, later: _Later, names: dict[str, Value]) -> None:
     node = later.node
-    local = {*bindings(node.body), *(name for name in _parameters(node))}
-    names = {name: value for name, value in names.items() if name not in local}
+    bound = Counter(bindings(node.body))
+    names = {name: value for name, value in names.items() if name not in bound}
     for name in _parameters(node):
         names[name] = Value(None, Origin("unresolved", name), f"{name} is a parameter of {node.name}()")
     scope = _Scope(program, names)
     scope.enter(later.code)
     scope.block(node.body)
-    scope.finish(Counter(bindings(node.body)))
+    scope.finish(bound)
 
 
 def _parameters(node: Function) -> Iterator[str]:
@@ -370,9 +370,8 @@ def bindings(body: Sequence[ast.stmt]) -> Iterator[str]:
                 yield name
             case ast.Attribute(ctx=ast.Store()) | ast.Subscript(ctx=ast.Store()) if isinstance(node.value, ast.Name):
                 yield node.value.id
-    for node in _walk(body):
-        if isinstance(node, ast.MatchAs | ast.MatchStar) and node.name is not None:
-            yield node.name
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                yield name
 
 
 def _changed(body: Sequence[ast.AST]) -> Iterator[str]:
