@@ -347,13 +347,16 @@ def _vague(value: Value) -> Value:
 
 
 def _walk(body: Sequence[ast.AST]) -> Iterator[ast.AST]:
-    """All nodes of one scope: not the bodies of the functions and classes in it."""
-    stack = list(reversed(body))
+    """All nodes of one scope, in any order: not the bodies of the functions and classes in it."""
+    stack: list[object] = [*body]
     while stack:
         node = stack.pop()
-        yield node
-        if not isinstance(node, _SCOPES):
-            stack += reversed(list(ast.iter_child_nodes(node)))
+        if isinstance(node, list):
+            stack += node
+        elif isinstance(node, ast.AST):
+            yield node
+            if not isinstance(node, _SCOPES):
+                stack += [getattr(node, field, None) for field in node._fields]
 
 
 def bindings(body: Sequence[ast.stmt]) -> Iterator[str]:
