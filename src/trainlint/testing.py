@@ -29,7 +29,7 @@ from trainlint.ruleset.file import Example, Rule
 from trainlint.settings import Settings, SettingsError, state
 from trainlint.text import SourceText, apply
 
-NAMES = {"sh": "run.sh", "yaml": "config.yaml", "json": "config.json"}
+NAMES = {"sh": "run.sh", "yaml": "config.yaml", "json": "config.json", "python": "train.py"}
 """What an example's file is called if the example does not say, by the language of its fence."""
 
 STATED: Mapping[str, Callable[[str], Any]] = {

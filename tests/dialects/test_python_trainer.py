@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from helpers_dialects import assert_states, dialects_of, issues, judge, write
+from helpers_dialects import assert_states, dialects_of, issues, judge, steady, write
 from helpers_runs import facts, launches
 from trainlint.dialects.tables import Schema
 from trainlint.document import Call
@@ -266,6 +268,35 @@ def test_a_stated_version_counts() -> None:
     ] == [("arguments/version", "warning", "evaluation_strategy")]
 
 
+@pytest.mark.parametrize(
+    ("line", "finds"),
+    [
+        ("!pip install -q transformers==5.0.0 trl==0.22.2", True),
+        ("# pip install 'transformers==5.0.0'", True),
+        ('#     "transformers==5.0.0",', True),
+        ("!pip install transformers==4.40.2", False),
+        ("!pip install transformers==5.0.0\n!pip install transformers==4.40.2", False),
+        ("!pip install transformers>=5.0.0", False),
+        ("# tested with transformers==5.0.0.dev0, transformers==5.0.0", False),
+    ],
+)
+def test_the_versions_that_a_file_installs_count(line: str, finds: bool) -> None:
+    code = f"{line}\n{PLAIN}".replace("fp16=True", "evaluation_strategy='epoch'")
+    text = json.dumps({"cells": [{"cell_type": "code", "source": code.splitlines(keepends=True)}]}, indent=1)
+    found = {finding.rule: finding.severity for finding in lint([SourceText("a.ipynb", text)], Settings()).findings}
+    assert (found.get("arguments/version") == "warning") is finds
+
+
+def test_an_older_trl_has_what_the_trainer_has() -> None:
+    text = f"# pip install trl==0.12.2 transformers==4.46.3\n{SFT}".replace("max_length", "max_seq_length")
+    (launch,) = launches(text.replace("bf16=True", "logging_steps=1, gradient_checkpointing=True"), "train.py")
+    assert launch.fact("seed").confidence == "high"
+    assert launch.first.argument("bf16").value is False
+    assert {finding.rule for finding in lint([SourceText("a.py", text)], Settings()).findings} & {
+        "arguments/version"
+    } == set()
+
+
 def test_findings_stand_at_the_literal() -> None:
     report = lint(
         [SourceText("train.py", SFT.replace("2e-4", "rate").replace("batch = 4", "batch, rate = 4, 2e-2"))], Settings()
@@ -307,3 +338,33 @@ def test_the_findings_of_a_launched_script_stand_in_the_script(tmp_path: Path) -
     report = lint([SourceText.load(tmp_path / name) for name in ("run.sh", "train.py")], Settings())
     found = [finding for finding in report.findings if finding.rule == "lr/lora-ceiling"]
     assert [(Path(finding.at.source.path).name, finding.at.text) for finding in found] == [("train.py", "2e-2")]
+
+
+# ------------------------------------------------------------------------------------------------------------ robust
+
+
+@steady(60)
+@given(
+    st.sampled_from([SFT, PLAIN, UNSLOTH]),
+    st.integers(0, 900),
+    st.integers(0, 60),
+    st.text("()=,.*[]{}'\"\n a1#学", max_size=4),
+)
+def test_damaged_files_are_read_all_the_same(text: str, at: int, length: int, put: str) -> None:
+    damaged = text[:at] + put + text[at + length :]
+    judge(damaged, "train.py")
+    judge(json.dumps({"cells": [{"cell_type": "code", "source": damaged.splitlines(keepends=True)}]}), "train.ipynb")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["None", "[]", "{}", "'x'", "1", "1.5", "True", "unknown", "f()", "()", "-1", "float('nan')", "torch.x", "1e999"],
+)
+def test_values_of_any_kind_break_nothing(value: str) -> None:
+    config = ", ".join(f"{name}={value}" for name in Schema("trl:SFTConfig"))
+    adapter = ", ".join(f"{name}={value}" for name in Schema("peft:LoraConfig"))
+    base = f"M.from_pretrained({value}, quantization_config=BitsAndBytesConfig(load_in_4bit={value}), dtype={value})"
+    judge(
+        f"from trl import *\nSFTTrainer({base}, SFTConfig({config}), peft_config=LoraConfig({adapter}), eval_dataset={value})\n",
+        "a.py",
+    )

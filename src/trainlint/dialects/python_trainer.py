@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trainlint.dialects import hf_trainer, trl
@@ -27,6 +27,9 @@ LAUNCHER = "the launch command decides the number of processes, and it is not in
 ENUMS = re.compile(
     r"transformers\..*(IntervalStrategy|SchedulerType|OptimizerNames|HubStrategy|SaveStrategy)\.[A-Z_0-9]+$"
 )
+PINNED = re.compile(r"\b(transformers|trl|peft) ?== ?(\d+(?:\.\d+)+)\b(?!\.?\w)")
+INSTALLS = re.compile(r"\bpip3? install\b|#\s+\\?\"")
+"""Lines that install packages, and those of a script's own list of dependencies (PEP 723)."""
 STAGES = {config: stage for stage, config in trl.CONFIGS.items()} | {"RLOOConfig": "rloo"}
 CLASSES = {"TrainingArguments", "Seq2SeqTrainingArguments", "UnslothTrainingArguments", *STAGES}
 WRAPPED = {"get_peft_model", "prepare_model_for_kbit_training", "prepare_model_for_int8_training", "PeftModel"}
@@ -49,6 +52,32 @@ class Setup:
         given = self.trainer.keywords if self.trainer is not None else {}
         found = next((given[name].value for name in keywords if name in given), None)
         return None if found is None or (found.unknown is None and found.value is None) else found
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the rest of a file says of all its runs: `targets` are the versions that it installs."""
+
+    targets: Mapping[str, str]
+    unsloth: bool
+    saves: bool
+    """Does it save models itself?"""
+    adapters: bool
+    """Does it make adapters?"""
+
+
+def _surroundings(document: Document) -> Surroundings:
+    source, calls = document.source, document.calls
+    versions: dict[str, set[str]] = {}
+    for match in PINNED.finditer(source.text):
+        if INSTALLS.search(source.line(source.position(match.start()).line)):
+            versions.setdefault(match[1], set()).add(match[2])
+    return Surroundings(
+        {package: next(iter(found)) for package, found in versions.items() if len(found) == 1},
+        any("unsloth" in call.function.path.partition(".")[0] for call in calls),
+        any(name.startswith(("save_", "push_to")) for call in calls for name in call.methods),
+        any(call.function.name in ("LoraConfig", "get_peft_model") for call in calls),
+    )
 
 
 # --------------------------------------------------------------------------------------------------------- finding runs
@@ -205,6 +234,11 @@ def _setup(r: View) -> Setup:
     return setup
 
 
+def _around(r: View) -> Surroundings:
+    around: Surroundings = r.run.context["around"]
+    return around
+
+
 def _use(r: View, name: str, value: Value | None, absent: Any = None) -> Any:
     """A value of the file as a fact; `absent` where it is not given. Raises `Unknown` where nobody can tell."""
     if value is None:
@@ -277,7 +311,7 @@ def bits(r: View) -> int | None:
         raise Unknown("how the model is quantised is not known", "quantization_bits")
     else:
         switches = {name: value for name in _BITS if (value := _of_base(r, name)) is not None}
-        if "load_in_4bit" not in switches and _unsloth(r):
+        if "load_in_4bit" not in switches and _around(r).unsloth:
             raise Unknown("Unsloth's default depends on its version", "quantization_bits")
     for name, number in _BITS.items():
         if _use(r, name, switches.get(name)):
@@ -286,10 +320,6 @@ def bits(r: View) -> int | None:
 
 
 _BITS = {"load_in_4bit": 4, "load_in_8bit": 8}
-
-
-def _unsloth(r: View) -> bool:
-    return bool(r.run.context["unsloth"])
 
 
 def method(r: View) -> str:
@@ -303,7 +333,7 @@ def method(r: View) -> str:
             return kind.removesuffix("Config").lower()
         return "qlora" if r.quantization_bits else "lora"
     _known_model(r)
-    if r.run.context["adapters"]:
+    if _around(r).adapters:
         raise Unknown("the file makes an adapter, and nothing says for which model", "method")
     if setup.trainer is not None and setup.trainer.open is not None:
         raise Unknown(setup.trainer.open, "method")
@@ -321,7 +351,7 @@ def _adapter(name: str, absent: Any = None) -> Derivation:
             found = linked(r, "adapter", name, derive)
             if found is not derive:
                 return found
-            if not _unsloth(r):
+            if not _around(r).unsloth:
                 value, origin, confidence = ADAPTER.aimed(r.run.context["targets"]).default(name)
                 return r.use(f"adapter.{name}", Fact(name, value, "default", origin, confidence=confidence))
         raise Unknown(f"{name} of the adapter is not known", name)
@@ -350,7 +380,7 @@ def sequence_length(r: View) -> Any:
     of_trainer = _setup(r).option("max_seq_length", "max_length")
     if of_trainer is not None:
         return _use(r, "max_seq_length", of_trainer)
-    if _unsloth(r):
+    if _around(r).unsloth:
         length = _of_base(r, "max_seq_length")
         if length is not None:
             return _use(r, "max_seq_length", length)
@@ -370,7 +400,7 @@ def torch_dtype(r: View) -> str:
 
 def save_steps(r: View) -> Any:
     """Steps between checkpoints. Where the script saves the model itself, the Trainer's default was not meant to."""
-    if "save_steps" not in r.run.arguments.given and r.run.context["saves"]:
+    if "save_steps" not in r.run.arguments.given and _around(r).saves:
         raise Unknown("the script saves the model itself", "save_steps")
     return hf_trainer.save_steps(r)
 
@@ -452,13 +482,13 @@ KEYS: dict[str, str | None] = {
 # --------------------------------------------------------------------------------------------------------------- reading
 
 
-def _run(document: Document, context: Context, setup: Setup) -> Run:
+def _run(document: Document, context: Context, setup: Setup, around: Surroundings) -> Run:
     config = setup.config
     of_trl = config.function.name in STAGES
+    context = replace(context, targets={**around.targets, **context.targets})
     schema = _schema(config).aimed(context.targets)
-    unsloth = any("unsloth" in call.function.path.partition(".")[0] for call in document.calls)
     # Unsloth gives TRL's classes arguments of its own
-    closed = _own(config, "transformers", "trl") and not unsloth
+    closed = _own(config, "transformers", "trl") and not around.unsloth
     arguments = _of_call(config, schema, "output_dir", closed=closed)
     cell = f", cell {config.cell}" if config.cell is not None else ""
     facts = {**FACTS, "mixed_precision": trl.FACTS["mixed_precision"]} if of_trl else FACTS
@@ -479,9 +509,7 @@ def _run(document: Document, context: Context, setup: Setup) -> Run:
             "targets": context.targets,
             "setup": setup,
             "call": config,
-            "unsloth": unsloth,
-            "saves": any(name.startswith(("save_", "push_to")) for call in document.calls for name in call.methods),
-            "adapters": any(call.function.name in ("LoraConfig", "get_peft_model") for call in document.calls),
+            "around": around,
         },
     )
     hf_trainer.link_files(run)
@@ -505,7 +533,8 @@ def _linked(setup: Setup, context: Context) -> dict[str, Arguments]:
 
 
 def _read_python(document: Document, context: Context) -> list[Run] | None:
-    return [_run(document, context, setup) for setup in _setups(document)] or None
+    around = _surroundings(document)
+    return [_run(document, context, setup, around) for setup in _setups(document)] or None
 
 
 def _read_command(document: Document, started: Started, context: Context) -> list[Run] | None:
@@ -519,7 +548,9 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
     except Unknown:
         return None
     setups = [*_setups(script)]
-    return launched(_run(script, context, setups[0]), document, started, context) if len(setups) == 1 else None
+    if len(setups) != 1:
+        return None
+    return launched(_run(script, context, setups[0], _surroundings(script)), document, started, context)
 
 
 DIALECT = Dialect("python-trainer", "Trainer in Python", FACTS, KEYS, _read_command, read_python=_read_python)

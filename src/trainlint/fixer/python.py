@@ -1,7 +1,4 @@
-"""Edits of Python and notebooks: another literal, or another keyword of a call, tried on a copy that is read again.
-
-Of all that the calls are given, only the one value may have changed.
-"""
+"""Edits of Python and notebooks: another literal where nothing else takes it, or another keyword of a call."""
 
 from __future__ import annotations
 
@@ -16,12 +13,10 @@ from trainlint.fixer.tree import meaning
 from trainlint.text import Edit, Location, SourceText, Span, apply
 
 Parse = Callable[[SourceText], Document]
-LABELS = frozenset({"print"})
-"""Functions that only say what a run is: they may say the new value."""
 _REST = re.compile(r",[ \t]*(?:#[^\n]*)?(?=\r?\n)")
 
 
-def replace(parse: Parse, document: Document, argument: Argument, text: str) -> Edit | None:
+def replace(document: Document, argument: Argument, text: str) -> Edit | None:
     """Write another literal in the place of the one that an argument is, if nothing else takes it from there."""
     literal = argument.origin.literal
     if literal is None:
@@ -30,14 +25,19 @@ def replace(parse: Parse, document: Document, argument: Argument, text: str) -> 
         # what is not followed (a method, a comprehension) may use the name as well
         if origin.kind == "expansion" and len(re.findall(_use(origin.text), document.source.text)) != 1:
             return None
-    edit = Edit(literal, _spelled(text, literal.text, document))
-    return edit if _changes(parse, document, edit) == [(argument.name, meaning(text))] else None
+    # a dict may be handed to several calls
+    if sum(at == literal for call in document.calls for value in _given(call) for at in _literals(value)) != 1:
+        return None
+    return Edit(literal, _spelled(text, literal.text, document))
 
 
 def insert(
     parse: Parse, document: Document, call: Call, name: str, text: str, neighbours: Sequence[str]
 ) -> Edit | None:
-    """Add a keyword to a call behind one of its `neighbours`: on a line of its own where they have one."""
+    """Add a keyword to a call behind one of its `neighbours`: on a line of its own where they have one.
+
+    The edit is tried on a copy that is read again, and nothing else that is given may have changed.
+    """
     inside = call.whole.span
     own = {
         key: given for key, given in call.keywords.items() if given.key.span.start in inside and given.key.text == key
@@ -46,7 +46,13 @@ def insert(
     if beside is None:
         return None
     edit = _insertion(document, beside, name, _spelled(text, "", document))
-    return edit if _changes(parse, document, edit) == [(name, meaning(text))] else None
+    source = document.source
+    after = parse(copy_with(source, text=apply(source.text, [(edit.at.span, edit.text)])))
+    wanted = [[*_names(each), name] if each is call else _names(each) for each in document.calls]
+    if [sorted(names) for names in wanted] != [sorted(_names(each)) for each in after.calls]:
+        return None
+    added = after.calls[document.calls.index(call)].keywords[name].value
+    return edit if added.unknown is None and added.value == meaning(text) else None
 
 
 def _insertion(document: Document, beside: Keyword, name: str, text: str) -> Edit:
@@ -75,44 +81,23 @@ def _spelled(text: str, old: str, document: Document) -> str:
     return f"{quote}{text}{quote}"
 
 
-def _changes(parse: Parse, document: Document, edit: Edit) -> list[tuple[Any, Any]]:
-    """The arguments that differ after an edit, by name; a name of None where more has changed than a value."""
-    source = document.source
-    after = parse(copy_with(source, text=apply(source.text, [(edit.at.span, edit.text)])))
-    old, new = list(_values(document)), list(_values(after))
-    if len(old) != len(new) or len(after.problems) > len(document.problems):
-        return [(None, None)]
-    return [
-        (key, after.get(key))
-        for before, after in zip(old, new, strict=True)
-        for key in {**before, **after}
-        if key not in before or key not in after or not _equal(before[key], after[key])
-    ]
+def _names(call: Call) -> list[str]:
+    return [call.function.path, *call.keywords]
 
 
-def _equal(one: Any, other: Any) -> bool:
-    return type(one) is type(other) and bool(one == other)
+def _given(call: Call) -> Iterator[Value]:
+    yield from call.positional
+    yield from (keyword.value for keyword in call.keywords.values())
 
 
-def _values(document: Document) -> Iterator[dict[Any, Any]]:
-    numbers = {id(call): number for number, call in enumerate(document.calls)}
-    for call in document.calls:
-        if call.function.name in LABELS:
-            continue
-        given = {number: _value(value, numbers) for number, value in enumerate(call.positional)}
-        named = {name: _value(keyword.value, numbers) for name, keyword in call.keywords.items()}
-        yield {**given, **named, None: (call.function, call.open is None)}
-
-
-def _value(value: Value, numbers: dict[int, int]) -> Any:
-    """What a value is, without where it stands."""
+def _literals(value: Value) -> Iterator[Any]:
+    """Where the literals stand that a value is or holds."""
     inner = value.value
-    if value.unknown is not None:
-        return ("unknown",)
-    if isinstance(inner, Call):
-        return ("call", numbers.get(id(inner)))
-    if isinstance(inner, Items):
-        return [_value(each, numbers) for each in inner.elements], inner.open is None
+    yield value.origin.literal
     if isinstance(inner, Table):
-        return {key: _value(each.value, numbers) for key, each in inner.entries.items()}, inner.open is None
-    return tuple(_value(each, numbers) for each in inner) if isinstance(inner, tuple) else inner
+        inner = [entry.value for entry in inner.entries.values()]
+    elif isinstance(inner, Items):
+        inner = inner.elements
+    if isinstance(inner, list | tuple):
+        for each in inner:
+            yield from _literals(each)

@@ -75,7 +75,7 @@ def _replace(run: Run, argument: Argument, text: str) -> Edit | None:
         started = run.context.get("started")
         return shell.replace(parse, document, started, argument, text) if started is not None else None
     if document.calls:
-        return python.replace(parse, document, argument, text)
+        return python.replace(document, argument, text)
     schema = run.context.get("schema")
     known = frozenset(schema) if schema is not None and document is run.context["document"] else frozenset()
     return tree.replace(parse, document, _loader(run, document), literal.span, text, known)

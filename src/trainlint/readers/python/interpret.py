@@ -307,14 +307,14 @@ class _Scope:
 
 def _read_function(program: Interpreter, later: _Later, names: dict[str, Value]) -> None:
     node = later.node
-    local = {*bindings(node.body), *(name for name in _parameters(node))}
-    names = {name: value for name, value in names.items() if name not in local}
+    bound = Counter(bindings(node.body))
+    names = {name: value for name, value in names.items() if name not in bound}
     for name in _parameters(node):
         names[name] = Value(None, Origin("unresolved", name), f"{name} is a parameter of {node.name}()")
     scope = _Scope(program, names)
     scope.enter(later.code)
     scope.block(node.body)
-    scope.finish(Counter(bindings(node.body)))
+    scope.finish(bound)
 
 
 def _parameters(node: Function) -> Iterator[str]:
@@ -347,13 +347,16 @@ def _vague(value: Value) -> Value:
 
 
 def _walk(body: Sequence[ast.AST]) -> Iterator[ast.AST]:
-    """All nodes of one scope: not the bodies of the functions and classes in it."""
-    stack = list(reversed(body))
+    """All nodes of one scope, in any order: not the bodies of the functions and classes in it."""
+    stack: list[object] = [*body]
     while stack:
         node = stack.pop()
-        yield node
-        if not isinstance(node, _SCOPES):
-            stack += reversed(list(ast.iter_child_nodes(node)))
+        if isinstance(node, list):
+            stack += node
+        elif isinstance(node, ast.AST):
+            yield node
+            if not isinstance(node, _SCOPES):
+                stack += [getattr(node, field, None) for field in node._fields]
 
 
 def bindings(body: Sequence[ast.stmt]) -> Iterator[str]:
@@ -370,9 +373,8 @@ def bindings(body: Sequence[ast.stmt]) -> Iterator[str]:
                 yield name
             case ast.Attribute(ctx=ast.Store()) | ast.Subscript(ctx=ast.Store()) if isinstance(node.value, ast.Name):
                 yield node.value.id
-    for node in _walk(body):
-        if isinstance(node, ast.MatchAs | ast.MatchStar) and node.name is not None:
-            yield node.name
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                yield name
 
 
 def _changed(body: Sequence[ast.AST]) -> Iterator[str]:
