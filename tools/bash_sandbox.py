@@ -135,7 +135,7 @@ class Sandbox:
         """The words of each command that the script starts from its own directory. Raises `Late`, `Unavailable`."""
         folder = script.parent.relative_to(project)
         spaces = ["--user", "--map-root-user", "--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child"]
-        call = ["-", folder, script.name, *arguments]
+        call = ["-", str(folder), script.name, *arguments]
         run = subprocess.run(
             ["unshare", *spaces, "bash", "-c", _ENTER, "-", self._mount, self._root, project.resolve(), _RUN, *call],
             capture_output=True,
