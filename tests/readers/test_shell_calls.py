@@ -64,6 +64,10 @@ def test_what_is_always_set_is_not_assumed_empty() -> None:
     assert our_launches("launch $HOME $RANDOM $USER", Caller(unset_is_empty=True)) == [[None, None, None]]
 
 
+def test_a_descriptor_that_the_shell_chooses_is_unknown() -> None:
+    assert our_launches("exec {fd}> lock; launch $fd", Caller(unset_is_empty=True)) == [[None]]
+
+
 def test_arguments_that_nobody_states_stay_unknown() -> None:
     (command,) = commands("launch $1 $2 $3 $#", caller=Caller(arguments={2: "b"}))
     assert [word.text for word in command.words[1:]] == [None, "b", None, None]

@@ -56,6 +56,7 @@ def execute(run: Interpreter, code: Code, node: Node, raw: RawCommand, state: St
             assign(expander, assignment)
         state.status = None if any("$(" in code.text[w.start : w.end] for w in raw.words) else True
         return [state]
+    state.forget(raw.descriptors, "a file descriptor that the shell chooses")
     first = code.text[rest[0].start : rest[0].end]
     if first in _DECLARING:
         _declare(expander, first, rest[1:])
