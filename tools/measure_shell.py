@@ -115,7 +115,9 @@ def compare(
         passed = {
             name: value.text or ""
             for name, value in arguments(map(Value, words[1:])).items()
-            if re.split(r"[.]", name)[-1].replace("-", "_") in names and _NUMBER.fullmatch(value.text or "")
+            if len(name) > 1
+            and re.split(r"[.]", name)[-1].replace("-", "_") in names
+            and _NUMBER.fullmatch(value.text or "")
         }
         if not passed:
             continue

@@ -6,8 +6,9 @@ OmegaConf: the dialect resolves them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from trainlint.text import Location, SourceText, Span
@@ -178,12 +179,14 @@ class Command:
 
     `environment` holds the assignments before the command and the exported variables at that moment.
     `directory` is the working directory relative to the script's own start (None: unknown after a `cd`).
+    `files` are those that the script has written by then, by path, with their text where it is known.
     """
 
     words: tuple[Word, ...]
     span: Span
     environment: dict[str, Word] = field(default_factory=dict)
     directory: str | None = ""
+    files: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def name(self) -> Word:
@@ -299,8 +302,21 @@ class Document:
     calls: list[Call] = field(default_factory=list)
     headers: list[tuple[str, Location]] = field(default_factory=list)
     """`#SBATCH` lines of a script: the text after `#SBATCH`, and where it stands."""
+    sourced: list[Path] = field(default_factory=list)
+    """Shell files that were read as parts of a script."""
     problems: list[Problem] = field(default_factory=list)
     comments: list[Span] = field(default_factory=list)
+
+    @property
+    def written(self) -> dict[str, str | None]:
+        """What the commands that name a file find in it, of those that the script writes; None where that is not known."""
+        found: dict[str, str | None] = {}
+        for command in (command for invocation in self.invocations for command in invocation.alternatives):
+            for path, text in command.files.items():
+                name = path.rpartition("/")[2]
+                if any(name in (word.text or "") for word in command.words) and found.setdefault(path, text) != text:
+                    found[path] = None
+        return found
 
     def at(self, span: Span) -> Location:
         return Location(self.source, span)

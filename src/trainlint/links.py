@@ -15,9 +15,9 @@ from typing import Any
 
 from trainlint.document import Document
 from trainlint.facts import Unknown
+from trainlint.places import starts
 from trainlint.text import SourceText, Unreadable
 
-MAX_LEVELS = 6
 MAX_JSON_BYTES = 64_000_000
 """A tokenizer.json is the largest JSON that is worth reading."""
 
@@ -28,27 +28,31 @@ class Files:
     def __init__(self, parse: Callable[[SourceText], Document]) -> None:
         self.parse = parse
         self._documents: dict[Path, Document] = {}
+        self._written: dict[Path, str | None] = {}
+        self._of_script: dict[Path, Document] = {}
+        self._sourced: list[Path] = []
 
     @property
     def read(self) -> list[Path]:
         """The files that were read so far."""
-        return list(self._documents)
+        return [*self._documents, *self._sourced]
 
     def directories(self, source: SourceText, directory: str | None = "") -> list[Path]:
         """Where relative paths of `source` may start. `directory` is the script's own `cd`, None when unknown."""
-        if directory is None:
-            return []
-        start = (source.file.absolute().parent if source.file is not None else Path.cwd()) / directory
-        found = [start]
-        for parent in list(start.parents)[:MAX_LEVELS]:
-            if (found[-1] / ".git").exists():
-                break
-            found.append(parent)
-        return found if (found[-1] / ".git").exists() else found[:3]
+        return starts(source, directory)
+
+    def begin(self, document: Document) -> None:
+        """From now on, the files that this script writes hold what it writes there."""
+        here = Path(os.path.abspath(starts(document.source)[0]))
+        self._written = {Path(os.path.normpath(here / path)): text for path, text in document.written.items()}
+        self._of_script.clear()
+        self._sourced += [path for path in document.sourced if path not in self._sourced]
 
     def find(self, name: str, directories: list[Path]) -> Path:
         """The file or directory called `name`. Raises `Unknown` where there is none here."""
         for candidate in self._candidates(name, directories):
+            if (path := Path(os.path.abspath(candidate))) in self._written:
+                return path
             try:
                 if candidate.exists():
                     return candidate
@@ -82,8 +86,15 @@ class Files:
 
     def document(self, path: Path) -> Document:
         """The file, read and parsed, called as seen from the working directory. Raises `Unknown` where it cannot be."""
+        called = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+        if path in self._written:
+            text = self._written[path]
+            if text is None:
+                raise Unknown(f"{called} is written by the script, with values that only a run knows")
+            if path not in self._of_script:
+                self._of_script[path] = self.parse(SourceText(called, text))
+            return self._of_script[path]
         if path not in self._documents:
-            called = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
             try:
                 self._documents[path] = self.parse(SourceText.load(path, called))
             except Unreadable as error:

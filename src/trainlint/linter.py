@@ -52,6 +52,7 @@ class Linter:
     def read(self, source: SourceText) -> tuple[Document, list[Launch]]:
         """The document and the runs it describes. Raises ValueError for a text of no format that can be told."""
         document = self._parse(source)
+        self._context.files.begin(document)
         launches = dialects.read(document, self._context)
         for launch in launches:
             for run in launch:

@@ -85,6 +85,19 @@ IDIOMS = [
     "if true; then c=1 d=$(echo 2)\n  [[ $c = 1 ]] && launch $c $d; fi",
     "launch a; exit; launch b",
     "time launch a; nohup launch b; exec launch c",
+    # loops that end
+    "set -- --lr 1e-4 --bf16 x --bs=8\nwhile [[ $# -gt 0 ]]; do case $1 in --lr) LR=\"$2\"; shift 2;; --bf16) B=1; shift;; "
+    "--bs=*) BS=${1#*=}; shift;; *) REST+=($1); shift;; esac; done; launch $LR $B $BS ${REST[@]} $#",
+    "set -- -a 1; while [ -n \"$1\" ]; do case \"$1\" in -a) a=$2; shift ;; esac; shift; done; launch $a",
+    "i=0; while (( i < 3 )); do launch $i; (( i++ )); done; launch $i",
+    "i=3; until [ $i -le 0 ]; do i=$((i-1)); [ $i = 1 ] && break; launch $i; done; launch end $i",
+    "n=2; for ((i=0; i<$n; i++)); do launch $i; done; for ((i=0;;i++)); do [ $i = 2 ] && break; launch b$i; done; launch $i",
+    "f() { for ((i=0; i<5; i++)); do [ $i = 1 ] && return; launch $i; done; launch never; }; f; launch $i",
+    "while true; do launch once; break; done; launch after",
+    # calculations
+    'launch $(echo "scale=2; 7/3" | bc) $(bc <<< "2*3.5") $(echo "1.50*4" | bc -l) $(echo "-(1/4)" | bc -l) `echo "2^10" | bc`',
+    'x=0.5; launch $(echo "$x * 4" | bc) $(echo "10 / 4" | bc) $(echo "scale=6; 1.5/7" | bc) end',
+    "cd /usr/bin; launch $(pwd) $(cd ../lib && pwd) $(cd .. > /dev/null 2>&1; pwd -P) $(realpath /usr/./bin/../lib)",
     "if false; then launch a; fi; x=1; while false; do x=2; done; launch done",
 ]  # fmt: skip
 

@@ -36,6 +36,7 @@ def read(source: SourceText, caller: Caller = ANYONE) -> Document:
             Problem("file/syntax-error", "the script is nested too deeply to be followed", document.at(start))
         )
     document.invocations = interpreter.invocations()
+    document.sourced = list(interpreter.sourced)
     return document
 
 

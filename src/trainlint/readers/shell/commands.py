@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tree_sitter import Node
 
 from trainlint.document import Command, Origin, Part, Word
+from trainlint.readers.shell import files
 from trainlint.readers.shell.arithmetic import Undetermined
 from trainlint.readers.shell.code import Code, Value
 from trainlint.readers.shell.conditions import simple_test
@@ -55,6 +56,7 @@ def execute(run: Interpreter, code: Code, node: Node, raw: RawCommand, state: St
             assign(expander, assignment)
         state.status = None if any("$(" in code.text[w.start : w.end] for w in raw.words) else True
         return [state]
+    state.forget(raw.descriptors, "a file descriptor that the shell chooses")
     first = code.text[rest[0].start : rest[0].end]
     if first in _DECLARING:
         _declare(expander, first, rest[1:])
@@ -100,8 +102,9 @@ def record(call: Call, environment: dict[str, Word]) -> None:
     exported = {
         name: Word(variable.scalar(), call.span) for name, variable in state.variables.items() if variable.exported
     }
-    command = Command(tuple(call.words), call.span, {**exported, **environment}, state.directory)
+    command = Command(tuple(call.words), call.span, {**exported, **environment}, state.directory, state.files)
     call.run.record(command, call.raw.start if call.code.sourced else 0)
+    files.write(call)
     _run_shell_text(call, {**environment})
 
 
@@ -119,6 +122,7 @@ def _run_shell_text(call: Call, environment: dict[str, Word]) -> None:
                 directory=call.state.directory,
                 positional=tuple(call.words[at + 4 :]),
                 unset_is_empty=call.state.unset_is_empty,
+                files=call.state.files,
             )
             for name, word in environment.items():
                 inner.set(name, Variable(word.parts, exported=True))
@@ -307,7 +311,7 @@ def _read(call: Call) -> list[State]:
     """`read -r -d '' CMD <<EOF` keeps the whole document; all other reads are input."""
     texts = call.texts[1:]
     names = [text for text in texts if text and re.fullmatch(r"[A-Za-z_]\w*", text)]
-    document = heredoc(call)
+    document = files.heredoc(call)
     if document is not None and len(names) == 1 and "" in texts and any(re.fullmatch(r"-r?d", t or "") for t in texts):
         call.state.set(names[0], Variable(assigned_parts(names[0], _stripped(document))))
         return _done(call, False)
@@ -332,21 +336,9 @@ def _stripped(value: Value) -> Value:
     return tuple(parts)
 
 
-def heredoc(call: Call) -> Value | None:
-    """The expanded text of the command's here-document, if it has one."""
-    parent = call.node.parent
-    for redirect in parent.children if parent is not None else ():
-        if redirect.type != "heredoc_redirect":
-            continue
-        body = next((child for child in redirect.children if child.type == "heredoc_body"), None)
-        if body is None:
-            return None
-        start, end = call.code.start(body), call.code.end(body)
-        mark = next((call.code.of(c) for c in redirect.children if c.type == "heredoc_start"), "")
-        if re.search(r"['\"\\]", mark):
-            return call.code.parts(start, end)
-        return call.run.expander(call.code, call.state).range((start, end), "heredoc")
-    return None
+def _source(call: Call) -> list[State]:
+    states = files.source(call)
+    return _recorded(call) if states is None else states
 
 
 def _eval(call: Call) -> list[State]:
@@ -420,6 +412,8 @@ _BUILTINS: dict[str, Callable[[Call], list[State]]] = {
     "readarray": _forgetting("read from the input when the script runs"),
     "getopts": _forgetting("set by getopts from the arguments of the script"),
     "eval": _eval,
+    "source": _source,
+    ".": _source,
     "let": _let,
     "[": _test,
     "test": _test,

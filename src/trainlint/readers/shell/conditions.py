@@ -55,6 +55,8 @@ class _Simple:
             return False
         if len(words) == 1:
             return _non_empty(words[0])
+        if len(words) == 2 and words[0].text in _BINARY:
+            return False  # `[ $unset = x ]`: an error, which counts as no
         if words[0].text == "!" and len(words) <= 3 and not (len(words) == 3 and words[1].text in _BINARY):
             return _not(simple_test(words[1:]))
         value = self._or()

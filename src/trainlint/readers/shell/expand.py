@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -53,6 +54,13 @@ class Expander:
     def __init__(self, code: Code, state: State, pure: Pure) -> None:
         self.code, self.state, self._pure = code, state, pure
         self.lexer = Lexer(code.text)
+        self._knows_script = False
+
+    def knowing_the_script(self) -> Expander:
+        """One that takes `$0` and `$BASH_SOURCE` for the path of the file as it lies here."""
+        expander = Expander(self.code, self.state, self._pure)
+        expander._knows_script = True
+        return expander
 
     # ------------------------------------------------------------------------------------------------- words
 
@@ -297,6 +305,10 @@ class Expander:
             if positional is None or any(word.several for word in positional[: int(name[:4])]):
                 return [Word((self._unknown(piece, f"positional argument ${name}", "positional"),), span)]
             return [positional[int(name) - 1]] if int(name[:9]) <= len(positional) else None
+        if self._knows_script and (path := self._script(piece)):
+            return [
+                Word((Part(path, Origin("computed", self.source(piece), self.code.at(piece.start, piece.end))),), span)
+            ]
         variable = self.state.variables.get(name)
         if variable is None:
             if not self.state.silent(name):
@@ -307,6 +319,12 @@ class Expander:
         if variable.unset:
             return None
         return self._element(piece, variable, span)
+
+    def _script(self, piece: Parameter) -> str | None:
+        """The path of the script that runs, `$0`, or of the file that the code is in, `${BASH_SOURCE[0]}`."""
+        whole = piece.subscript is None or self.code.text[slice(*piece.subscript)] == "0"
+        source = {"0": self.code.script, "BASH_SOURCE": self.code.source}.get(piece.name) if whole else None
+        return None if source is None or source.file is None else os.path.abspath(source.file)
 
     def _element(self, piece: Parameter, variable: Variable, span: Span) -> list[Word] | None:
         if piece.subscript is None:

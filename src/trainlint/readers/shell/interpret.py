@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from tree_sitter import Node
 
@@ -28,6 +29,7 @@ class Interpreter:
 
     def __init__(self, caller: Caller) -> None:
         self.initial = State.initial(caller)
+        self.sourced: dict[Path, None] = {}
         self._sites: dict[Site, list[Command]] = {}
         self._path: tuple[object, ...] = ()
         self._unrecorded = 0
@@ -176,4 +178,4 @@ def _same(one: Command, other: Command) -> bool:
         words = [(word.several, tuple(part.text for part in word.parts)) for word in command.words]
         return words, {name: word.text for name, word in command.environment.items()}, command.directory
 
-    return one.words == other.words or content(one) == content(other)
+    return one.files == other.files and (one.words == other.words or content(one) == content(other))

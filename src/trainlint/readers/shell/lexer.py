@@ -80,6 +80,8 @@ class RawCommand:
     end: int
     words: list[RawWord] = field(default_factory=list)
     redirects: list[tuple[str, RawWord]] = field(default_factory=list)
+    descriptors: list[str] = field(default_factory=list)
+    """The variables of `{name}> file`."""
 
 
 class Unclosed(Exception):
@@ -103,7 +105,7 @@ _PARAMETER = re.compile(r"(?P<prefix>[!#](?=[\w@*#?$!-]))?(?P<name>[A-Za-z_]\w*|
 _OPERATOR = re.compile(r":[-=?+]|[-=?+]|%%?|##?|//?[#%]?|\^\^?|,,?|:|@")
 _ASSIGNMENT = re.compile(r"(?P<name>[A-Za-z_]\w*)(?P<subscript>\[[^\]\n]*\])?(?P<append>\+?)=", re.ASCII)
 _LINE_BREAK = re.compile(r"[ \t]*\n\s*")
-_REDIRECT = re.compile(r"(?:\d+|\{\w+\})?(?P<operator>&>>?|<<<|<<-?|<>|<&|>&|>>|>\||<|>)")
+_REDIRECT = re.compile(r"(?:\d+|\{(?P<descriptor>\w+)\})?(?P<operator>&>>?|<<<|<<-?|<>|<&|>&|>>|>\||<|>)")
 _ANSI = re.compile(r"\\(?:([abeEfnrtv\\'\"?])|x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|([0-7]{1,3}))")
 _ANSI_LETTERS = dict(zip("abeEfnrtv\\'\"?", "\a\b\x1b\x1b\f\n\r\t\v\\'\"?", strict=True))
 
@@ -147,6 +149,7 @@ class Lexer:
 
     def _redirect(self, command: RawCommand, match: re.Match[str], limit: int) -> int:
         at = match.end()
+        command.descriptors += [match["descriptor"]] if match["descriptor"] else []
         while at < limit and (self.text[at] in " \t" or self.text.startswith("\\\n", at)):
             at += 1
         if at < limit and (self.text[at] not in _META or self._is_word(at)):

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Callable
 
+from trainlint.readers.shell.calculator import Uncertain, calculate
 from trainlint.readers.shell.expand import Expander
-from trainlint.readers.shell.lexer import Substitution
+from trainlint.readers.shell.lexer import RawCommand, Substitution
+from trainlint.readers.shell.state import text_of
 
+_PWD = re.compile(r"(&&|;)\s*pwd(\s+-[LP])?")
+_OF_PATHS = ("basename", "cd", "dirname", "readlink", "realpath")
+"""Commands whose `$0` is the path of the script: where that lies does not depend on how it is called."""
 _LONGEST_SEQUENCE = 1000
 
 
@@ -19,19 +25,63 @@ def output(expander: Expander, piece: Substitution) -> str | None:
         return None
     command = expander.lexer.command(start, end)
     rest = text[command.end : end].strip()
-    if rest or not command.words:
+    texts = _texts(expander, command)
+    if not texts:
         return None
-    if any(operator not in ("<<", "<<-") for operator, _ in command.redirects):
+    if texts[0] == "cd" and _PWD.fullmatch(rest):
+        quiet = all(text_of(expander.value(word.pieces)) in ("/dev/null", "1") for _, word in command.redirects)
+        return _cd(texts[1:], expander.state.directory) if quiet else None
+    if texts == ["pwd"] and not rest:
+        return _cd(["."], expander.state.directory)
+    if rest.startswith("|") and not rest.startswith("||") and not command.redirects:
+        into = expander.lexer.command(text.index("|", command.end) + 1, end)
+        return _calculated(expander, into, printed(texts)) if not text[into.end : end].strip() else None
+    if rest:
         return None
-    if command.redirects or expander.lexer.assignment(command.words[0]):
+    if [operator for operator, _ in command.redirects] == ["<<<"]:
+        return _calculated(expander, command, text_of(expander.value(command.redirects[0][1].pieces)))
+    handler = _COMMANDS.get(texts[0])
+    return handler(texts[1:]) if handler and not command.redirects else None
+
+
+def printed(texts: list[str]) -> str | None:
+    """What `echo` or `printf` prints."""
+    handler = {"echo": _echo, "printf": _printf}.get(texts[0])
+    return handler(texts[1:]) if handler else None
+
+
+def _texts(expander: Expander, command: RawCommand) -> list[str] | None:
+    """The words of a command, as far as all are known."""
+    if not command.words or expander.lexer.assignment(command.words[0]):
         return None
+    if expander.code.text[command.words[0].start : command.words[0].end] in _OF_PATHS:
+        expander = expander.knowing_the_script()
     words = [word for raw in command.words for word in expander.words(raw)]
-    texts = [word.text for word in words]
-    if any(word.several for word in words) or None in texts:
+    texts = [word.text for word in words if word.text is not None and not word.several]
+    return texts if len(texts) == len(words) else None
+
+
+def _calculated(expander: Expander, command: RawCommand, text: str | None) -> str | None:
+    """What `bc` makes of a text."""
+    texts = _texts(expander, command)
+    if text is None or texts not in (["bc"], ["bc", "-l"]) or [op for op, _ in command.redirects] not in ([], ["<<<"]):
         return None
-    name, *arguments = [text for text in texts if text is not None] or [""]
-    handler = _COMMANDS.get(name)
-    return handler(arguments) if handler else None
+    try:
+        return calculate(text, 20 if "-l" in texts else 0)
+    except Uncertain:
+        return None
+
+
+def _cd(arguments: list[str], directory: str | None) -> str | None:
+    """The directory that `cd` leads to, where that does not depend on where the script is called."""
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        return None
+    path = posixpath.normpath(posixpath.join(directory or "", arguments[0]))
+    return path if posixpath.isabs(path) else None
+
+
+def _realpath(arguments: list[str]) -> str | None:
+    return _cd([argument for argument in arguments if argument not in ("-f", "-e", "-m", "-s")], None)
 
 
 def _echo(arguments: list[str]) -> str | None:
@@ -48,7 +98,9 @@ def _printf(arguments: list[str]) -> str | None:
     plain = bool(arguments) and "%" not in arguments[0] and "\\" not in arguments[0]
     if plain and len(arguments) == 1:
         return arguments[0]
-    return arguments[1] if len(arguments) == 2 and arguments[0] in ("%s", "%s\\n") else None
+    if len(arguments) != 2 or arguments[0] not in ("%s", "%s\\n"):
+        return None
+    return arguments[1] + arguments[0][2:].replace("\\n", "\n")
 
 
 def _basename(arguments: list[str]) -> str | None:
@@ -108,4 +160,6 @@ _COMMANDS: dict[str, Callable[[list[str]], str | None]] = {
     "dirname": _dirname,
     "seq": _seq,
     "expr": _expr,
+    "realpath": _realpath,
+    "readlink": lambda arguments: _realpath(arguments) if "-f" in arguments else None,
 }

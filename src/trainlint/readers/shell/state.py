@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -98,6 +98,8 @@ class State:
     saved: tuple[dict[str, Variable | None], ...] = ()
     """What `local` hides, one mapping for each function that runs."""
 
+    files: Mapping[str, str | None] = field(default_factory=dict)
+    """What the script has written, by path; None where only a run could tell the text."""
     unset_is_empty: bool = False
     """Whether what the script does not set is empty, instead of unknown."""
 
@@ -142,6 +144,7 @@ class State:
             and self.leaving == other.leaving
             and self.saved == other.saved
             and self.functions == other.functions
+            and self.files == other.files
         )
 
 
@@ -188,6 +191,8 @@ def merge(states: States) -> States:
         first.positional = None
     if any(other.directory != first.directory for other in others):
         first.directory = None
+    paths = {path: None for state in kept for path in state.files if state.files != first.files}
+    first.files = {**first.files, **paths}
     first.status = first.leaving = None
     return [first]
 
