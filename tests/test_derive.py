@@ -131,6 +131,37 @@ def test_the_size_is_read_off_the_name_where_it_says_so(tmp_path: Path, name: st
         assert found["model_parameters"] == pytest.approx(size)
 
 
+@pytest.mark.parametrize(
+    ("metadata", "config", "size"),
+    [
+        ({"total_size": 2_000}, {"torch_dtype": "bfloat16"}, 1_000),
+        ({"total_size": 2_000}, {"dtype": "float32"}, 500),
+        ({"total_size": 2_000, "total_parameters": 999}, {"torch_dtype": "bfloat16"}, 999),
+        ({"total_size": 2_000}, {}, None),
+        ({"total_size": 2_000}, {"torch_dtype": "bfloat16", "quantization_config": {"bits": 4}}, None),
+        (None, {"torch_dtype": "bfloat16"}, None),
+    ],
+)
+def test_the_size_is_counted_where_the_weights_are(data: Path, metadata: Any, config: Any, size: int | None) -> None:
+    (data / "base").mkdir()
+    (data / "base" / "config.json").write_text(json.dumps(config))
+    (data / "base" / "model.safetensors.index.json").write_text(json.dumps({"metadata": metadata, "weight_map": {}}))
+    found = run(data, more="--model_name_or_path base")
+    if size is None:
+        assert found.launch.fact("model_parameters").status == "unknown"
+    else:
+        assert (found["model_parameters"], found["active_parameters"]) == (size, size)
+
+
+def test_of_a_mixture_of_experts_a_token_sees_a_part(data: Path) -> None:
+    (data / "moe").mkdir()
+    (data / "moe" / "config.json").write_text('{"num_local_experts": 8, "torch_dtype": "bfloat16"}')
+    (data / "moe" / "model.safetensors.index.json").write_text('{"metadata": {"total_size": 2000}}')
+    found = run(data, more="--model_name_or_path moe")
+    assert found["model_parameters"] == 1_000
+    assert "experts" in found.unknown("active_parameters")
+
+
 def test_the_memory_bound(data: Path) -> None:
     full = run(data, more="--model_name_or_path llama-7b --full_finetuning True --torch_dtype float32")
     assert full["memory_lower_bound"] == pytest.approx(7e9 * 16 / 2**30)

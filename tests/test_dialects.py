@@ -217,6 +217,16 @@ def test_axolotl_stage(change: str, stage: str) -> None:
     assert facts(f"{AXOLOTL}{change}\n", "config.yml")["stage"] == stage
 
 
+def test_axolotl_data_that_is_here_is_weighed(tmp_path: Path) -> None:
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows" / "a.jsonl").write_text('{"a": 1}\n')
+    (tmp_path / "b.jsonl").write_text('{"a": 1}\n{"a": 2}\n')
+    text = "base_model: m\ndatasets:\n  - path: rows\n    type: alpaca\n  - path: json\n    data_files: b.jsonl\n"
+    found = facts(text, "x.yml", folder=tmp_path)
+    assert (found["dataset_bytes"], found["dataset_examples"]) == (9 + 18, 3)
+    assert facts(text + "  - path: org/hub\n", "x.yml", folder=tmp_path).unknown("dataset_bytes")
+
+
 def test_axolotl_coerces_text_and_drops_what_it_does_not_know() -> None:
     (launch,) = launches(AXOLOTL.replace("lora_alpha", "lora_aplha"), "config.yml")
     (issue,) = launch.first.arguments.issues
@@ -394,3 +404,21 @@ def test_a_loop_repeats_nothing() -> None:
     launch = "torchrun run_clm.py --output_dir $n --per_device_train_batch_size 1 --seed 1 --seed 2"
     found = findings(f"for n in 1 2 3; do\n  {launch}\ndone\n")
     assert [finding.rule for finding in found].count("arguments/duplicate") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("swift sft --model m --learning_rate '<lr>'", "run.sh"),
+        ("base_model: m\ndatasets: []\nlora_r: <rank>\n", "x.yml"),
+    ],
+)
+def test_what_is_still_to_be_filled_in_is_no_error(text: str, name: str) -> None:
+    (launch,) = launches(text, name)
+    assert launch.first.arguments.issues == []
+    assert "filled in" in launch.first.argument("learning_rate" if name == "run.sh" else "lora_r").reason
+
+
+def test_the_beginning_of_a_name_may_be_a_flag_of_the_scripts_own() -> None:
+    (launch,) = launches("python train.py --num_train_epochs 1 --output_dir o --load_best_model --learning_rat 1e-5\n")
+    assert [issue.name for issue in launch.first.arguments.issues] == ["learning_rat"]

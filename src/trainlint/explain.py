@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from trainlint import coverage as covered
@@ -42,10 +42,26 @@ def to_json(launches: Iterable[Launch]) -> str:
                 "line": launch.at.start.line,
                 "dialect": launch.first.dialect,
                 "facts": facts,
+                "versions": _versions_json(launch),
                 "coverage": covered.to_json(covered.coverage(launch)),
             }
         )
     return json.dumps({"version": 1, "runs": runs}, indent=2) + "\n"
+
+
+def _versions(launch: Launch) -> Iterator[tuple[str, str, str]]:
+    """The versions that count for a launch: the package, the version, and where it is said."""
+    schema, pinned = launch.first.context.get("schema"), launch.first.context.get("pinned", {})
+    if schema is None:
+        return
+    packages = {*launch.first.linked, *(spec.package for spec in schema.values())}
+    for package, version in schema.targets.items():
+        if package in packages:
+            yield package, version, pinned[package].where if package in pinned else ""
+
+
+def _versions_json(launch: Launch) -> dict[str, Any]:
+    return {package: {"version": version, "from": where or "--target"} for package, version, where in _versions(launch)}
 
 
 def _fact_json(fact: Fact) -> dict[str, Any]:
@@ -108,7 +124,12 @@ def _card(launch: Launch, origins: bool, coverage: bool) -> str:
     launcher = f" · started by {started.launcher or started.name}" if started is not None else ""
     ways = len(launch.alternatives)
     branches = f" · {ways} ways through the branches before it" if ways > 1 else ""
-    lines = [f"{launch.at.source.path}:{launch.at.start.line}  {run.title}{launcher}{branches}", ""]
+    lines = [f"{launch.at.source.path}:{launch.at.start.line}  {run.title}{launcher}{branches}"]
+    lines += [
+        f"{package} {version}, {f'from {where}' if where else 'as stated'}"
+        for package, version, where in _versions(launch)
+    ]
+    lines.append("")
     sections = (
         ("WHAT", _what(card)),
         ("DATA", _data(card)),

@@ -15,6 +15,7 @@ from trainlint.document import Document
 from trainlint.facts import Launch, Run
 from trainlint.findings import ALSO, CONFIDENCES, SEVERITIES, Finding, InternalError, NotEvaluated, Related, Report
 from trainlint.links import Files
+from trainlint.pins import Pins
 from trainlint.ruleset import catalogue
 from trainlint.ruleset.checks import checks
 from trainlint.ruleset.evaluate import Limits, judge
@@ -40,7 +41,11 @@ class Linter:
     @property
     def linked(self) -> list[Path]:
         """The files that the linted ones name and that were read with them."""
-        return [*self._context.files.read, *self._context.scripts.read]
+        return [*self._context.files.read, *self._context.scripts.read, *self._pins.read]
+
+    @cached_property
+    def _pins(self) -> Pins:
+        return Pins()
 
     @cached_property
     def _context(self) -> Context:
@@ -53,7 +58,7 @@ class Linter:
         """The document and the runs it describes. Raises ValueError for a text of no format that can be told."""
         document = self._parse(source)
         self._context.files.begin(document)
-        launches = dialects.read(document, self._context)
+        launches = dialects.read(document, self._context.beside(source, self._pins))
         for launch in launches:
             for run in launch:
                 run.derivations = {**DERIVATIONS, **run.derivations}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from helpers_dialects import certain_issues, dialects_of
-from helpers_runs import facts
+from helpers_runs import facts, findings, rules_of
 
 YAML = """\
 checkpoint_dir: checkpoints/meta-llama/Llama-2-7b-hf
@@ -117,3 +117,40 @@ def test_a_flag_that_the_command_lacks() -> None:
 def test_what_trains_nothing() -> None:
     assert dialects_of("litgpt download meta-llama/Llama-2-7b-hf\nlitgpt chat x\nlitgpt finetune_lora --help") == []
     assert dialects_of("train:\n  batch: 1\ndata: x\ncheckpoint_dir: y\n", "x.yaml") == []
+
+
+def test_alpaca2k_is_counted_by_its_name() -> None:
+    run = facts(YAML, "x.yaml")
+    assert run["dataset_examples"] == 1900
+    assert run["total_steps"] == 4 * 238
+    shared = YAML.replace("mask_prompt: false", "val_split_fraction: 0.03847")
+    assert facts(shared, "x.yaml")["dataset_examples"] == 1923
+    assert "not on this machine" in facts(YAML.replace("Alpaca2k", "Dolly"), "x.yaml").unknown("dataset_examples")
+
+
+def test_a_learning_rate_that_the_warmup_never_reaches() -> None:
+    """The framework's own tiny-llama/full.yaml: 61 of 1,000 warmup steps."""
+    text = """\
+checkpoint_dir: checkpoints/TinyLlama/TinyLlama-1.1B-intermediate-step-1431k-3T
+devices: 1
+num_nodes: 1
+data:
+  class_path: litgpt.data.Alpaca2k
+train:
+  global_batch_size: 32
+  micro_batch_size: 4
+  lr_warmup_steps: 1000
+  epochs: 1
+  max_seq_length: 512
+eval:
+  interval: 25
+optimizer:
+  class_path: torch.optim.AdamW
+  init_args:
+    lr: 0.0002
+"""
+    assert "lr/too-high-full" not in rules_of(findings(text, "finetune/full.yaml"))
+    found = {finding.rule: finding for finding in findings(text.replace("1000", "10"), "finetune/full.yaml")}
+    assert "learning rate 0.0002 for" in found["lr/too-high-full"].message
+    found = {finding.rule: finding for finding in findings(text.replace("1000", "70"), "finetune/full.yaml")}
+    assert "learning rate 0.000171 for" in found["lr/too-high-full"].message

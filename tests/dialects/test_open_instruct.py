@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from helpers_dialects import assert_states, dialects_of, issues, write
+from helpers_dialects import assert_states, certain_issues, dialects_of, issues, write
 from helpers_runs import facts
 
 FINETUNE = """
@@ -157,3 +157,11 @@ def test_unknown_and_wrong_arguments() -> None:
 )
 def test_look_alikes(text: str, name: str) -> None:
     assert "open-instruct" not in dialects_of(text, name)
+
+
+def test_a_text_for_a_number_is_certain_only_where_the_trainer_reads_the_file(tmp_path: Path) -> None:
+    """`submit_finetune_job.py` makes flags of such a file."""
+    text = YAML.replace("2.0e-05", "2e-05")
+    assert [issue[4] for issue in certain_issues(text, "x.yaml")] == [False]
+    (tmp_path / "x.yaml").write_text(text)
+    assert [issue[4] for issue in certain_issues("python open_instruct/finetune.py x.yaml", folder=tmp_path)] == [True]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,6 +14,7 @@ SIZE = re.compile(r"(?<![a-z0-9.])(?<!\d_)(\d+(?:[.p]\d+)?)\s?([bm])(?![a-z0-9])
 MIXTURE = re.compile(r"\d+x\d", re.IGNORECASE)
 ACTIVE = re.compile(r"-A(\d+(?:\.\d+)?)B(?![a-z0-9])", re.IGNORECASE)
 CHAT = re.compile(r"(^|[-_./])(chat|instruct|it|sft|rlhf|dpo|assistant)($|[-_.\d])", re.IGNORECASE)
+WIDTHS = {"float32": 4, "bfloat16": 2, "float16": 2}
 EMBEDDINGS = ("embed_tokens", "lm_head", "wte", "embed_in", "embed_out", "word_embeddings", "output_layer")
 
 
@@ -66,7 +68,12 @@ def tokenizer_vocab_size(r: View) -> int:
 
 
 def model_parameters(r: View) -> int:
-    """The size that the model's name states (`Llama-2-7b`). Mixtures of experts (`8x7B`) are not read off their names."""
+    """What the model's own index of weights counts, else the size that its name states (`Llama-2-7b`).
+
+    Mixtures of experts (`8x7B`) are not read off their names.
+    """
+    with suppress(Unknown):
+        return _counted(r)
     name = "/".join(PurePosixPath(str(r.model_name_or_path)).parts[-2:])
     sizes = SIZE.findall(name)
     if not sizes or MIXTURE.search(name):
@@ -76,10 +83,37 @@ def model_parameters(r: View) -> int:
     return int(float(number.replace("p", ".").replace("P", ".")) * (1e9 if unit in "bB" else 1e6))
 
 
+def _counted(r: View) -> int:
+    """By model.safetensors.index.json: its count, or its bytes in the type of the config.json. Raises `Unknown`."""
+    directory = _directory(r, r.model_name_or_path)
+    index = r.run.context["files"].json(directory / "model.safetensors.index.json")
+    stated = index.get("metadata") if isinstance(index, dict) else None
+    metadata = stated if isinstance(stated, dict) else {}
+    count, size = metadata.get("total_parameters"), metadata.get("total_size")
+    if isinstance(count, int):
+        return count
+    config = _config(r)
+    width = WIDTHS.get(str(config.get("dtype") or config.get("torch_dtype")))
+    if width is None or not isinstance(size, (int, float)) or "quantization_config" in config:
+        raise Unknown("the model's files do not count its parameters", "model_parameters")
+    return int(size // width)
+
+
 def active_parameters(r: View) -> int:
     """The name of a mixture of experts states it after the whole size (`30B-A3B`)."""
     active = ACTIVE.search(str(r.model_name_or_path))
-    return int(float(active[1]) * 1e9) if active is not None else int(r.model_parameters)
+    if active is not None:
+        return int(float(active[1]) * 1e9)
+    if MIXTURE.search(str(r.model_name_or_path)) or _has_experts(r):
+        raise Unknown("nothing says how many experts' parameters a token passes through", "active_parameters")
+    return int(r.model_parameters)
+
+
+def _has_experts(r: View) -> bool:
+    try:
+        return any("experts" in key for key in _config(r))
+    except Unknown:
+        return False
 
 
 def base_kind(r: View) -> str:

@@ -15,7 +15,7 @@ from typing import Literal
 from trainlint.dialects.convert import Rejected, from_text
 from trainlint.dialects.tables import Schema, Spec
 from trainlint.document import Origin, Word
-from trainlint.facts import Argument, ArgumentIssue, Arguments
+from trainlint.facts import PLACEHOLDER, Argument, ArgumentIssue, Arguments
 from trainlint.text import Location, SourceText, Span
 
 NEGATIVE_NUMBER = re.compile(r"-\d+$|-\d*\.\d+$")
@@ -260,6 +260,8 @@ def _argument(
     try:
         return Argument(name, from_text(edition, texts), origin, key, at), []
     except Rejected as rejected:
+        if len(texts) == 1 and PLACEHOLDER.search(texts[0]):
+            return Argument(name, texts[0], origin, key, at), []
         place = origin.literal or at
         advice = f"give {flag.name} a value of the kind that {schema[name].package} takes"
         issue = ArgumentIssue(rejected.kind, name, f"{flag.name}: {rejected.message}", place, advice, rejected.certain)
@@ -277,7 +279,7 @@ def _undeclared(
 ) -> ArgumentIssue | None:
     """What to say of a flag that nothing declares. It is a crash for sure where the script says all of its parser."""
     if schema.spellings is None:
-        issue = unknown_argument(name, key, schema, closed, spelled="--{}", dashes=dashes)
+        issue = unknown_argument(name, key, schema, closed, spelled="--{}", dashes=dashes, beginnings=closed)
     else:
         issue = unknown_argument(flag, key, {long: schema[own] for long, own in schema.spellings.items()}, closed)
     whole = closed and bool(schema.own) and not schema.sections
@@ -291,9 +293,13 @@ def unknown_argument(
     closed: bool,
     spelled: str = "{}",
     dashes: bool = False,
+    beginnings: bool = True,
 ) -> ArgumentIssue | None:
-    """What to say of an argument that the schema lacks. With an open schema only a near miss is worth saying."""
-    close = _near(name, list(schema), 0.85 if closed else 0.9)
+    """What to say of an argument that the schema lacks. With an open schema only a near miss is worth saying.
+
+    `beginnings`: the beginning of a known name is a near miss of it. It is none where argparse takes it, or a script its own.
+    """
+    close = _near(name, list(schema), 0.85 if closed else 0.9, beginnings)
     if dashes:
         name, close = name.replace("_", "-"), close.replace("_", "-") if close is not None else None
     shown = spelled.format(name)
@@ -309,12 +315,12 @@ def unknown_argument(
     return ArgumentIssue("unknown", name, message, key, f"remove {shown} or correct its name", certain=False)
 
 
-def _near(name: str, known: list[str], cutoff: float) -> str | None:
+def _near(name: str, known: list[str], cutoff: float, beginnings: bool) -> str | None:
     """The known name that was probably meant: a close spelling, or the only one that begins like it."""
     close = get_close_matches(name, known, n=1, cutoff=cutoff)
     if close:
         return close[0]
-    longer = [other for other in known if other.startswith(name)] if len(name) >= 6 else []
+    longer = [other for other in known if other.startswith(name)] if beginnings and len(name) >= 6 else []
     shortest = min(longer, key=len, default=None)
     return shortest if shortest is not None and all(other.startswith(shortest) for other in longer) else None
 

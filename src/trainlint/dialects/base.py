@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trainlint.dialects.launchers import Started, place
@@ -11,21 +11,30 @@ from trainlint.dialects.tables import Schema
 from trainlint.document import Document
 from trainlint.facts import Argument, Arguments, Derivation, Fact, Run, Unknown, View
 from trainlint.links import Files
+from trainlint.pins import Pin, Pins
 from trainlint.scripts import Scripts
-from trainlint.text import Location, Span
+from trainlint.text import Location, SourceText, Span
 
 
 @dataclass(frozen=True)
 class Context:
     """What reading a configuration needs besides its text: the files beside it and what the user stated as options.
 
-    `targets` are the versions that the run will use, by package.
+    `targets` are the versions that the run will use, by package; `pinned` those of them that a file of the project states.
     """
 
     files: Files
     stated: Mapping[str, Fact] = field(default_factory=dict)
     targets: Mapping[str, str] = field(default_factory=dict)
     scripts: Scripts = field(default_factory=Scripts)
+    pinned: Mapping[str, Pin] = field(default_factory=dict)
+
+    def beside(self, source: SourceText, pins: Pins) -> Context:
+        """The same for one file, with the versions that its project pins; what the user states goes before them."""
+        found = pins.of(self.files.directories(source))
+        pinned = {package: pin for package, pin in found.items() if package not in self.targets}
+        versions = {package: pin.version for package, pin in pinned.items()}
+        return replace(self, targets={**versions, **self.targets}, pinned=pinned) if pinned else self
 
 
 CommandReader = Callable[[Document, Started, Context], "list[Run] | None"]
@@ -86,6 +95,7 @@ def from_command(
             "started": started,
             "document": document,
             "schema": schema,
+            "pinned": context.pinned,
             **extra,
         },
     )
@@ -112,6 +122,7 @@ def from_tree(
             "directories": context.files.directories(document.source),
             "document": document,
             "schema": schema,
+            "pinned": context.pinned,
             **extra,
         },
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from trainlint.dialects import tree
 from trainlint.dialects.argv import unknown_argument
 from trainlint.dialects.base import Context, Dialect, from_command, from_tree
 from trainlint.dialects.convert import from_lax
 from trainlint.dialects.launchers import Started
-from trainlint.dialects.tables import Schema, table
+from trainlint.dialects.tables import Schema, table, version_key
 from trainlint.document import Document, Entry
 from trainlint.facts import Arguments, Derivation, Run, Unknown, View
 
@@ -62,9 +64,19 @@ def _number(name: str) -> Derivation:
     return derive
 
 
+def default_clip(targets: Mapping[str, str]) -> float:
+    """The clipping of a file that does not say it. Raises `Unknown` where no version is stated that tells."""
+    version = targets.get("deepspeed")
+    editions = Schema("deepspeed:top")["gradient_clipping"].editions
+    for edition in editions:
+        if version is not None and version_key(edition.first) <= version_key(version) <= version_key(edition.last):
+            return float(edition.default)
+    raise Unknown("no gradient_clipping: off up to DeepSpeed 0.19.0, 1.0 from 0.19.5 on", "gradient_clipping")
+
+
 def _clip(r: View) -> float:
     if not r.given("gradient_clipping"):
-        raise Unknown("gradient_clipping is absent: DeepSpeed clips at 1.0 from 0.19.5 on and not at all up to 0.19.0")
+        return default_clip(r.run.context["schema"].targets)
     value = r.arg("gradient_clipping")
     if value == "auto":
         raise Unknown('"auto": the trainer that uses this file fills in its max_grad_norm', "max_grad_norm")

@@ -58,8 +58,7 @@ def max_grad_norm(r: View, trainer: Derivation = arg("max_grad_norm")) -> float:
         value = linked(r, "deepspeed", "gradient_clipping")
         if value is None:
             r.read.clear()
-            reason = "the DeepSpeed file has no gradient_clipping: off up to DeepSpeed 0.19.0, 1.0 from 0.19.5 on"
-            raise Unknown(reason, "gradient_clipping")
+            return deepspeed.default_clip(r.run.context["schema"].targets)
         if value != "auto":
             return float(value)
     value = trainer(r)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from functools import cache
 
+from trainlint.derive.data import dataset_examples
 from trainlint.dialects import argv, dotted, scale
 from trainlint.dialects.base import Context, Dialect, arg, from_command, from_tree
 from trainlint.dialects.convert import from_lax
@@ -24,6 +26,8 @@ COMMANDS = {
 }
 OLD_SCRIPT = re.compile(r"(?:.*/)?litgpt/(?:finetune/(lora|full|adapter|adapter_v2)|(pretrain))\.py")
 TARGETS = ("query", "key", "value", "projection", "mlp", "head")
+ALPACA2K, ALPACA2K_VALIDATION = 2000, 0.05
+"""Rows of mhenrichsen/alpaca_2k_test, and the share that litgpt keeps for validation unless told otherwise."""
 REFUSED = ("train.max_tokens", "train.max_norm", "train.tie_embeddings", "train.lr_warmup_fraction")
 """Settings that every fine-tuning command stops at."""
 
@@ -134,6 +138,14 @@ def _datasets(r: View) -> list[str]:
     return [str(scale.value(r, "data.init_args.json_path", "data.class_path", absent="Alpaca"))]
 
 
+def _examples(r: View) -> int:
+    """Alpaca2k is what its name says, less a part for validation; other data is counted where it lies."""
+    if r.datasets[0].rpartition(".")[2] != "Alpaca2k":
+        return dataset_examples(r)
+    share = scale.value(r, "data.init_args.val_split_fraction", absent=ALPACA2K_VALIDATION)
+    return ALPACA2K - math.ceil(ALPACA2K * float(share))
+
+
 def _warmup_steps(r: View) -> int:
     fraction = r.arg("train.lr_warmup_fraction")
     if fraction:
@@ -148,6 +160,7 @@ FACTS: dict[str, Derivation] = {
     "model_name_or_path": _model,
     "learning_rate": _of_optimizer("lr", TORCH_LR),
     "lr_scheduler_type": lambda r: "cosine",
+    "dataset_examples": _examples,
     "warmup_steps": _warmup_steps,
     "per_device_train_batch_size": arg("train.micro_batch_size"),
     "gradient_accumulation_steps": _accumulation,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from trainlint.dialects import hf_trainer, tree
@@ -11,12 +14,14 @@ from trainlint.dialects.convert import from_loaded
 from trainlint.dialects.launchers import Started
 from trainlint.dialects.tables import Schema
 from trainlint.document import Document, Origin
-from trainlint.facts import Argument, Derivation, Fact, Run, Unknown, View
-from trainlint.text import Location
+from trainlint.facts import PLACEHOLDER, Argument, ArgumentIssue, Derivation, Fact, Run, Unknown, View
+from trainlint.text import Location, Span
 
 SECTIONS = ("TrainingArguments", "ModelArguments", "DataArguments", "FinetuningArguments", "GeneratingArguments")
 SCHEMA = Schema(*(f"llama_factory:{section}" for section in SECTIONS), overrides={"optim": "adamw_torch"})
 OWN_KEYS = {"finetuning_type", "stage", "template", "cutoff_len", "lora_target", "dataset_dir", "val_size"}
+ELSEWHERE = ("hf_hub_url", "ms_hub_url", "om_hub_url", "script_url", "cloud_file_name")
+"""What dataset_info.json has for data that is not beside it."""
 MEGATRON_KEYS = {"tensor_model_parallel_size", "pipeline_model_parallel_size", "expert_model_parallel_size"}
 """With USE_MCA or USE_MEGATRON_BRIDGE further arguments join, which the tables do not hold."""
 OTHER_OPTIMIZERS = {
@@ -58,18 +63,61 @@ def _datasets(r: View) -> list[str]:
     if not chosen:
         raise Unknown("dataset is not set", "datasets")
     directory = str(r.arg("dataset_dir") or "data")
-    files = r.run.context["files"]
     try:
-        home = files.find(directory, r.run.context["directories"])
-        info = files.json(home / "dataset_info.json")
+        _, info = _dataset_info(r.run, directory)
     except Unknown:
         return chosen
-    return [_file(directory, info.get(name), name) for name in chosen] if isinstance(info, dict) else chosen
+    return [_file(directory, info.get(name), name) for name in chosen]
+
+
+def _dataset_info(run: Run, directory: str) -> tuple[Path, dict[str, Any]]:
+    """The file that says what each data set is. Raises `Unknown` where it is not here."""
+    files = run.context["files"]
+    path: Path = files.find(directory, run.context["directories"]) / "dataset_info.json"
+    info = files.json(path)
+    if not isinstance(info, dict):
+        raise Unknown(f"{path} is no JSON object")
+    return path, info
 
 
 def _file(directory: str, entry: Any, name: str) -> str:
-    file = entry.get("file_name") if isinstance(entry, dict) else None
+    """An address on a hub goes before a file."""
+    if not isinstance(entry, dict) or any(key in entry for key in ELSEWHERE):
+        return name
+    file = entry.get("file_name")
     return f"{directory}/{file}" if isinstance(file, str) else name
+
+
+def _check_datasets(run: Run) -> None:
+    """LLaMA-Factory stops at a data set that its dataset_info.json does not have."""
+    directory = run.argument("dataset_dir")
+    if not directory.known or directory.value == "ONLINE":
+        return
+    try:
+        path, info = _dataset_info(run, str(directory.value or "data"))
+    except Unknown:
+        return
+    for argument in (run.arguments.given.get(name) for name in ("dataset", "eval_dataset")):
+        if argument is None or argument.unknown is not None or not isinstance(argument.value, (str, list)):
+            continue
+        for name in names(argument.value):
+            if name not in info and not PLACEHOLDER.search(name):
+                run.arguments.issues.append(_undefined(argument, name, path, list(info)))
+
+
+def _undefined(argument: Argument, name: str, path: Path, known: list[str]) -> ArgumentIssue:
+    place = argument.origin.literal or argument.at
+    start = place.text.find(name)
+    at = (
+        Location(place.source, Span(place.span.start + start, place.span.start + start + len(name)))
+        if start >= 0
+        else place
+    )
+    close = get_close_matches(name, known, n=1, cutoff=0.75)
+    meant = f"; did you mean {close[0]}?" if close else ""
+    advice = f"write {close[0]}" if close else f"add {name} to {path.name}"
+    message = f"{argument.name}: {os.path.relpath(path)} has no data set {name}{meant}"
+    return ArgumentIssue("choice", argument.name, message, at, advice)
 
 
 def _eval_data(r: View) -> str:
@@ -139,7 +187,12 @@ def _read(document: Document, context: Context) -> Run:
 
 
 def _read_tree(document: Document, context: Context) -> list[Run] | None:
-    return [_read(document, context)] if _is_config(document) else None
+    return _checked(_read(document, context)) if _is_config(document) else None
+
+
+def _checked(run: Run) -> list[Run]:
+    _check_datasets(run)
+    return [run]
 
 
 def _read_command(document: Document, started: Started, context: Context) -> list[Run] | None:
@@ -157,7 +210,7 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
     flags = {word.known_prefix.partition("=")[0].lstrip("-") for word in words}
     if not flags & OWN_KEYS - {"dataset_dir"}:
         return None
-    return [hf_trainer.command_run(DIALECT, document, started, context, SCHEMA, closed=True)]
+    return _checked(hf_trainer.command_run(DIALECT, document, started, context, SCHEMA, closed=True))
 
 
 def _launched_file(document: Document, started: Started, context: Context, file: str) -> list[Run] | None:
@@ -185,7 +238,7 @@ def _launched_file(document: Document, started: Started, context: Context, file:
             at = Location(document.source, value.span)
             parsed = _parsed(value.text) if value.text is not None else None
             run.arguments.given[name] = Argument(name, parsed, value.origin, at, at, value.unknown)
-    return [run]
+    return _checked(run)
 
 
 def _parsed(text: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from trainlint.dialects import hf_script, hf_trainer, tree
 from trainlint.dialects.base import Context, Dialect, arg, constant, linked, names
-from trainlint.dialects.convert import from_loaded
+from trainlint.dialects.convert import Rejected, from_loaded
 from trainlint.dialects.launchers import Started, start
 from trainlint.dialects.tables import Edition, Schema
 from trainlint.document import Document, Word
@@ -227,6 +227,14 @@ def _as_loaded(edition: Edition, value: Any) -> Any:
     return from_loaded(edition, value)
 
 
+def _alone(edition: Edition, value: Any) -> Any:
+    """Nothing here is certain: `submit_finetune_job.py` makes flags of the file, whose text is parsed anew."""
+    try:
+        return _as_loaded(edition, value)
+    except Rejected as rejected:
+        raise Rejected(rejected.kind, rejected.message, certain=False) from None
+
+
 def _read_command(document: Document, started: Started, context: Context) -> list[Run] | None:
     if started.name == "mason.py":
         inner = _inside(document, started, context)
@@ -252,7 +260,7 @@ def _read_tree(document: Document, context: Context) -> list[Run] | None:
     if document.format != "yaml" or "per_device_train_batch_size" not in keys or len(keys & OWN_KEYS) < 2:
         return None
     parser = "dpo" if keys & {"beta", "dpo_beta", "dpo_loss_type", "loss_type"} else "finetune"
-    run = hf_trainer.tree_run(DIALECT, document, context, SCHEMAS[parser], "pyyaml", _as_loaded, closed=True)
+    run = hf_trainer.tree_run(DIALECT, document, context, SCHEMAS[parser], "pyyaml", _alone, closed=True)
     return _finish(run, parser)
 
 

@@ -485,7 +485,8 @@ KEYS: dict[str, str | None] = {
 def _run(document: Document, context: Context, setup: Setup, around: Surroundings) -> Run:
     config = setup.config
     of_trl = config.function.name in STAGES
-    context = replace(context, targets={**around.targets, **context.targets})
+    stated = {package: version for package, version in context.targets.items() if package not in context.pinned}
+    context = replace(context, targets={**context.targets, **around.targets, **stated})
     schema = _schema(config).aimed(context.targets)
     # Unsloth gives TRL's classes arguments of its own
     closed = _own(config, "transformers", "trl") and not around.unsloth

@@ -10,7 +10,7 @@ from trainlint.dialects.argv import unknown_argument
 from trainlint.dialects.convert import Rejected
 from trainlint.dialects.tables import Edition, Schema
 from trainlint.document import Document, Entry, Node, Origin
-from trainlint.facts import Argument, ArgumentIssue, Arguments
+from trainlint.facts import PLACEHOLDER, Argument, ArgumentIssue, Arguments
 from trainlint.readers.scalars import plain
 from trainlint.text import Location
 
@@ -63,6 +63,9 @@ def read_entry(
         try:
             value = convert(schema.edition(name), value)
         except Rejected as rejected:
+            if isinstance(value, str) and PLACEHOLDER.search(value):
+                arguments.given[name] = Argument(name, value, origin, key, at)
+                return
             advice = _advice(rejected, entry.value, name)
             message = f"{name}: {rejected.message}"
             arguments.issues.append(ArgumentIssue(rejected.kind, name, message, at, advice, rejected.certain))

@@ -29,7 +29,9 @@ def gone(rule: Rule, document: Document, launches: list[Launch]) -> Iterator[Fin
             if target is None and spec.gone and (unpinned or spec.package == own):
                 old.append((argument, f"{argument.key.text} ({spec.span})"))
             elif target is not None and spec.at(target) is None:
-                lacking.setdefault(argument.name, (argument, f"{argument.key.text} ({spec.span}, not {target})"))
+                pin = launch.first.context.get("pinned", {}).get(spec.package)
+                by = f", which {pin.where} pins" if pin is not None else ""
+                lacking.setdefault(argument.name, (argument, f"{argument.key.text} ({spec.span}, not {target}{by})"))
         # where most are gone it is the whole script that is: who runs it has the version that it belongs to
         if len(old) * 2 <= len(known):
             dropped.update((argument.name, (argument, text)) for argument, text in old if argument.name not in dropped)
