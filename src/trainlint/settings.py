@@ -20,6 +20,7 @@ from trainlint.patterns import Patterns
 
 FailOn = Literal["error", "warning", "note", "never"]
 Profile = Literal["default", "strict"]
+Intent = Literal["train", "smoke"]
 DEFAULT_EXCLUDE = (".*/", "node_modules/", "__pycache__/", "venv/", "site-packages/", "dist/", "build/")
 
 
@@ -97,6 +98,8 @@ class Settings:
     """
 
     profile: Profile = "default"
+    intent: Intent = "train"
+    """`smoke`: the run only tests that everything works together, so it may be short and its data few."""
     stated: Mapping[str, Fact] = field(default_factory=dict)
     defines: Mapping[str, str] = field(default_factory=dict)
     rules: tuple[Path, ...] = ()
@@ -119,7 +122,7 @@ class Settings:
 
     def __hash__(self) -> int:
         names = (tuple(sorted(self.stated)), tuple(sorted(self.defines.items())), tuple(sorted(self.limits)))
-        return hash((self.profile, self.rules, self.selection, self.file_ignores, self.baseline, names))
+        return hash((self.profile, self.intent, self.rules, self.selection, self.file_ignores, self.baseline, names))
 
     def fails(self, severity: Severity) -> bool:
         """Does a finding of this severity make the run fail?"""
