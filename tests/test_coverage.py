@@ -47,3 +47,9 @@ def test_the_share_is_the_one_stated() -> None:
 def test_no_known_failure_is_missing() -> None:
     known = json.loads(Path(os.environ["TRAINLINT_FAILURES"]).read_text("utf-8"))
     assert {entry["id"] for entry in known} == {row[0].strip("`") for row in ROWS if row[0].startswith("`F")}
+
+
+def test_the_page_on_the_article_names_rules_that_exist() -> None:
+    rules = RULE.findall((PAGE.parent / "article.md").read_text("utf-8"))
+    assert len(set(rules)) > 20
+    assert set(rules) <= set(catalogue())

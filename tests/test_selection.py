@@ -153,3 +153,11 @@ def test_the_rules_that_come_along_can_be_selected() -> None:
         for selector in (id, f"{id.partition('/')[0]}/*", *(f"tag:{tag}" for tag in rule.tags)):
             check(selector, rules)
             assert id in selected(rules, Settings(selection=(Layer(select=(selector,)),)))
+
+
+def test_a_run_that_only_tests_the_plumbing_is_not_blamed_for_being_small() -> None:
+    rules = catalogue()
+    usual, smoke = selected(rules, Settings()), selected(rules, Settings(intent="smoke"))
+    demo = {id for id, rule in rules.items() if "demo" in rule.tags}
+    assert {"data/too-few-examples", "schedule/few-steps", "monitoring/never-saved"} <= demo
+    assert usual - smoke == demo

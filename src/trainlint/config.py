@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from trainlint.findings import Confidence
-from trainlint.settings import FailOn, Profile, amount, did_you_mean, gpus
+from trainlint.settings import FailOn, Intent, Profile, amount, did_you_mean, gpus
 
 ADDED = ("extend_select", "ignore", "extend_exclude", "rules", "ignores")
 """Lists that add to those of the parent."""
@@ -113,6 +113,7 @@ class Config(BaseModel):
     )
     limits: dict[str, dict[str, Any]] = Field(default={}, description="Thresholds that replace a rule's own.")
     profile: Profile = Field(default="default", description="Which thresholds hold.")
+    intent: Intent = Field(default="train", description="What the run is for: smoke only tests that it works.")
     targets: dict[str, Version] = Field(default={}, description="Versions of the packages that the run will use.")
     world_size: int | None = Field(default=None, gt=0, description="GPUs (processes) of the run.")
     gpu: Gpu | None = Field(default=None, description="Kind of GPU.")

@@ -128,6 +128,7 @@ class _Combined:
         file = next((source.file for source in reversed(self.sources) if source.file is not None), None)
         return Settings(
             profile=self._value("profile"),
+            intent=self._value("intent"),
             stated={name: fact for source in self.sources for name, fact in _stated(source).items()},
             defines=self._plain("defines"),
             args=self._plain("args"),

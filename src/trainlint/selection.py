@@ -76,7 +76,8 @@ def selected(rules: Mapping[str, Selectable], settings: Settings, path: Path | N
     """The ids of the rules that judge a file. Without a path what is ignored for single files does not count.
 
     In one place the most specific selector wins, `ignore` over `select` where both are equally specific. A later place
-    (a configuration over the one it extends, the command line over all) overrides an earlier one.
+    (a configuration over the one it extends, the command line over all) overrides an earlier one. Of a run that only tests
+    whether it works, nobody asks what is wrong with every demonstration.
     """
     chosen: set[str] = set()
     for layer in (DEFAULT, *settings.selection):
@@ -86,7 +87,7 @@ def selected(rules: Mapping[str, Selectable], settings: Settings, path: Path | N
             verdict = _verdict(layer, rule, settings.severity)
             if verdict is not None:
                 (chosen.add if verdict else chosen.discard)(rule.id)
-    ignored = _ignored_for(settings, path)
+    ignored = _ignored_for(settings, path) + (["tag:demo"] if settings.intent == "smoke" else [])
     return {
         id for id in chosen if not any(matches(selector, rules[id], settings.severity) for selector in ignored)
     }  # fmt: skip

@@ -21,6 +21,7 @@ from trainlint.readers.caller import Caller
 
 FailOn = Literal["error", "warning", "note", "never"]
 Profile = Literal["default", "strict"]
+Intent = Literal["train", "smoke"]
 DEFAULT_EXCLUDE = (".*/", "node_modules/", "__pycache__/", "venv/", "site-packages/", "dist/", "build/")
 
 
@@ -98,6 +99,8 @@ class Settings:
     """
 
     profile: Profile = "default"
+    intent: Intent = "train"
+    """`smoke`: the run only tests that everything works together, so it may be short and its data few."""
     stated: Mapping[str, Fact] = field(default_factory=dict)
     defines: Mapping[str, str] = field(default_factory=dict)
     args: Mapping[str, str] = field(default_factory=dict)
@@ -124,7 +127,7 @@ class Settings:
     def __hash__(self) -> int:
         said = tuple(tuple(sorted(table.items())) for table in (self.defines, self.args))
         names = (tuple(sorted(self.stated)), said, tuple(sorted(self.limits)))
-        return hash((self.profile, self.rules, self.selection, self.file_ignores, self.baseline, names))
+        return hash((self.profile, self.intent, self.rules, self.selection, self.file_ignores, self.baseline, names))
 
     @property
     def caller(self) -> Caller:

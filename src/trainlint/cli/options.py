@@ -133,6 +133,9 @@ JUDGING: Options = (
     _rules("--ignore", "Do not use these rules."),
     click.option("--profile", type=click.Choice(get_args(Profile)), help="Which thresholds hold."),
     click.option(
+        "--smoke", "intent", flag_value="smoke", help="The run only tests that it works: little data and few steps are meant."
+    ),
+    click.option(
         "--fail-on", type=click.Choice(get_args(FailOn)),
         help="The mildest finding that fails (exit 1); warning by default.",
     ),

@@ -8,7 +8,16 @@ from trainlint import plugins
 from trainlint.document import Document
 from trainlint.facts import Launch
 from trainlint.findings import Finding
-from trainlint.ruleset.checks import arguments, deepspeed, deepspeed_file, document, launch, security, versions
+from trainlint.ruleset.checks import (
+    accelerate,
+    arguments,
+    deepspeed,
+    deepspeed_file,
+    document,
+    launch,
+    security,
+    versions,
+)
 from trainlint.ruleset.file import Rule
 
 Check = Callable[[Rule, Document, list[Launch]], Iterator[Finding]]
@@ -20,6 +29,7 @@ def _elsewhere(rule: Rule, document: Document, launches: list[Launch]) -> Iterat
 
 
 CHECKS: dict[str, Check] = {
+    "accelerate.settings": accelerate.settings,
     "arguments.issues": arguments.issues,
     "arguments.versions": versions.gone,
     "deepspeed.disagreements": deepspeed.disagreements,
