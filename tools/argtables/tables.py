@@ -74,13 +74,13 @@ def read_version(recipe: Recipe, library: Library) -> dict[str, Section]:
                 reader.read_class(cls, spec["names"])
             sections |= reader.sections(name)
             arguments |= sections[name].arguments
-        for fact, told in (("type", spec.get("types", {})), ("choices", spec.get("choices", {}))):
-            for argument in told.keys() & arguments.keys():
-                arguments[argument][fact] = told[argument]
         extra = sections[name].extra if name in sections else parts[-1].extra if parts else None
         arguments |= dotted(library, spec)
         if rejected := rejected_keys(library, spec):
             arguments = (sections[name].arguments if name in sections else {}) | arguments | rejected
+        for fact, told in (("type", spec.get("types", {})), ("choices", spec.get("choices", {}))):
+            for argument in told.keys() & arguments.keys():
+                arguments[argument][fact] = told[argument]
         if arguments:
             sections[name] = Section(arguments, extra=extra)
     while waiting:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from trainlint.dialects import tree
+from typing import Any
+
+from trainlint.dialects import dotted, tree
 from trainlint.dialects.argv import unknown_argument
 from trainlint.dialects.base import Context, Dialect, from_command, from_tree
 from trainlint.dialects.convert import from_lax
 from trainlint.dialects.launchers import Started
-from trainlint.dialects.tables import Schema, table
+from trainlint.dialects.tables import Edition, Schema, table
 from trainlint.document import Document, Entry
 from trainlint.facts import Arguments, Derivation, Run, Unknown, View
 
@@ -40,13 +42,25 @@ def _read_section(arguments: Arguments, document: Document, entries: list[Entry]
     for entry in entries:
         name = f"{section}.{entry.key.text}" if section else entry.key.text
         tree.read_entry(arguments, document, entry, name, Schema(), "json", from_lax, closed=False)
-        if schema is not None and entry.key.text not in schema:
+        if schema is None:
+            pass
+        elif entry.key.text in schema:
+            spec, edition = schema[entry.key.text], schema.edition(entry.key.text)
+            arguments.given[name], issue = dotted.converted(arguments.given[name], spec, edition, _words)
+            if issue is not None:
+                arguments.issues.append(issue)
+        else:
             closed = sections[key].get("extra") == "forbid"
             issue = unknown_argument(entry.key.text, document.at(entry.key.span), schema, closed)
             if issue is not None:
                 arguments.issues.append(issue)
         if entry.value.kind == "mapping" and (name in sections or entry.key.text == "params"):
             _read_section(arguments, document, entry.value.entries, name)
+
+
+def _words(edition: Edition, value: Any) -> Any:
+    """A word must be what belongs there, save `"auto"`, which is the trainer's to fill in. Raises `Rejected`."""
+    return from_lax(edition, value) if isinstance(value, str) and value != "auto" else value
 
 
 # ---------------------------------------------------------------------------------------- a configuration on its own
