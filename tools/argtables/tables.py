@@ -12,13 +12,13 @@ from typing import Any
 import tomli
 
 from argtables.archives import read_archive
-from argtables.fields import Definition, Namer, Section, constant_items, read_class
+from argtables.fields import Definition, Namer, Section, constant_items, first_sentence, read_class
 from argtables.keys import KeyReader
 from argtables.launchers import read_options
-from argtables.names import Bound, Library
+from argtables.names import Bound, Library, Scope
 from argtables.nested import compose, flatten_class, flatten_function, flatten_values, read_attributes
 from argtables.parsers import read_parsers
-from argtables.values import is_enum, is_model
+from argtables.values import evaluate, is_enum, is_model
 
 SOURCES = ("classes", "reads", "parsers", "nested", "functions", "yaml", "attributes")
 """The keys of a section that say where its arguments stand."""
@@ -133,8 +133,12 @@ def rejected_keys(library: Library, spec: Mapping[str, Any]) -> dict[str, Defini
     """The keys of the dictionary that a package keeps of what it no longer takes."""
     where, _, name = spec.get("rejected", "").partition(":")
     module = library.module(where)
-    tables = [b.node for b in (module.lookup(name) if module else [])]
-    return {key: {"type": "any", "rejected": True} for t in tables for key in constant_items(t)}  # type: ignore[arg-type]
+    found: dict[str, Definition] = {}
+    for bound in module.lookup(name) if module else []:
+        if isinstance(bound.node, ast.expr):
+            for key, text in constant_items(bound.node).items():
+                found[key] = {"type": "any", "rejected": first_sentence(evaluate(text, Scope(bound.module)))}
+    return found
 
 
 def find_classes(library: Library, patterns: Iterable[str]) -> Iterator[Bound]:
