@@ -400,7 +400,7 @@ def test_pydantic_fields() -> None:
     section = read_class(bound("pack.models", "Config"), None, class_name)
     assert section.extra == "forbid"
     assert section.arguments == {
-        "gone": {"type": "int | None", "default": None, "deprecated": True, "rejected": True},
+        "gone": {"type": "int | None", "default": None, "rejected": True},
         "old": {"type": "int | None", "default": None, "deprecated": True},
         "ratio": {"type": "float", "default": 1.0, "ge": 0, "lt": 2},
         "inner": {"type": "dict", "default": {}, "sections": ["Inner"]},

@@ -108,3 +108,50 @@ def test_commits_are_found_by_their_place() -> None:
     spec = Schema("open_instruct:dpo")["gradient_checkpointing"]
     assert spec.at(spec.versions[0]) is not None
     assert spec.at(spec.versions[-1]) is None
+
+
+AXOLOTL = """\
+base_model: m
+datasets:
+  - path: d
+    type: alpaca
+micro_batch_size: 1
+learning_rate: 0.0002
+rope_scaling:
+  type: linear
+evaluation_strategy: steps
+rpo_alpha: 1.0
+"""
+
+
+def said(text: str, name: str, **targets: str) -> list[tuple[str, str, str, int]]:
+    found = Linter(Settings(targets=targets)).findings(SourceText(name, text))
+    return [(f.rule, f.severity, f.message, f.at.start.line) for f in found if f.rule.startswith("arguments/")]
+
+
+def test_a_key_that_every_version_refuses_is_an_error_with_the_frameworks_own_reason() -> None:
+    (refused, note) = said(AXOLOTL, "a.yaml")
+    assert refused[::3] == ("arguments/unknown", 7)
+    assert (refused[1], "no longer supported, it should now be be a key under `model_config`" in refused[2]) == (
+        "error",
+        True,
+    )
+    assert (note[1], "rpo_alpha (axolotl 0.6.0 to 0.13.0)" in note[2]) == ("note", True)
+
+
+def test_a_key_that_the_stated_version_refuses_or_calls_deprecated() -> None:
+    assert [row[:2] for row in said(AXOLOTL, "a.yaml", axolotl="0.13.0")] == [
+        ("arguments/unknown", "error"),
+        ("arguments/version", "note"),
+    ]
+    refused, also, ageing = sorted(said(AXOLOTL, "a.yaml", axolotl="0.19.0"), key=lambda row: row[1])
+    assert {refused[3], also[3]} == {7, 10}
+    assert "evaluation_strategy is deprecated, use eval_strategy instead" in ageing[2]
+
+
+def test_what_deepspeed_has_removed() -> None:
+    text = '{"zero_optimization": {"stage": 2, "cpu_offload": true},\n "compression_training": {"x": 1}}\n'
+    assert said(text, "ds.json") == []
+    ((rule, severity, message, line),) = said(text, "ds.json", deepspeed="0.19.8")
+    assert (rule, severity, line) == ("arguments/unknown", "error", 2)
+    assert "compression library has been removed" in message

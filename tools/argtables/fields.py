@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -32,7 +33,7 @@ def read_class(cls: Bound, stop: str | Collection[str] | None, section_of: Namer
         assigned = [n for n in one.node.body if not isinstance(n, ast.AnnAssign)]
         scope = Scope(one.module, collect_bindings(assigned))
         extra = read_extra(one.node) or extra
-        refused = read_refused(one.node)
+        warnings = read_warnings(one.node)
         for node in one.node.body:
             if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
                 continue
@@ -46,9 +47,8 @@ def read_class(cls: Bound, stop: str | Collection[str] | None, section_of: Namer
             shape = read_type(node.annotation, scope)
             if (definition := read_field(node, shape, scope, section_of, is_pydantic)) is not None:
                 if one.node.name.startswith("Deprecated"):
-                    definition["deprecated"] = True
-                    if name in refused:
-                        definition["rejected"] = True
+                    text, refused = warnings.get(name, ("", False))
+                    definition["rejected" if refused else "deprecated"] = text or True
                 arguments[name] = definition
                 models |= {section_of(m, name): m for m in shape.models}
     if extra is None and is_pydantic:
@@ -56,17 +56,32 @@ def read_class(cls: Bound, stop: str | Collection[str] | None, section_of: Namer
     return Section(arguments, models, extra)
 
 
-def read_refused(cls: ast.ClassDef) -> set[str]:
-    """The fields whose validator raises: in a class of deprecated fields, those that stop the run."""
-    refused: set[str] = set()
+def read_warnings(cls: ast.ClassDef) -> dict[str, tuple[str, bool]]:
+    """What the validators of a class of deprecated fields say about each, and whether they stop the run with it."""
+    said: dict[str, tuple[str, bool]] = {}
     for node in cls.body:
-        if isinstance(node, ast.FunctionDef) and any(isinstance(n, ast.Raise) for n in ast.walk(node)):
-            for decorator in node.decorator_list:
-                if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "field_validator":
-                    refused |= {
-                        a.value for a in decorator.args if isinstance(a, ast.Constant) and isinstance(a.value, str)
-                    }
-    return refused
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        raises: list[ast.AST] = [n for n in ast.walk(node) if isinstance(n, ast.Raise)]
+        calls = raises or [
+            n for n in ast.walk(node) if isinstance(n, ast.Call) and ast.unparse(n.func) == "LOG.warning"
+        ]
+        texts = [
+            n.value
+            for call in calls
+            for n in ast.walk(call)
+            if isinstance(n, ast.Constant) and isinstance(n.value, str)
+        ]
+        for decorator in node.decorator_list:
+            if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "field_validator":
+                for a in decorator.args:
+                    if isinstance(a, ast.Constant) and isinstance(a.value, str):
+                        said[a.value] = (first_sentence("".join(texts)), bool(raises))
+    return said
+
+
+def first_sentence(text: str) -> str:
+    return re.split(r"(?<=[a-z`'\]])\. ", text, maxsplit=1)[0].rstrip(". ")
 
 
 def read_extra(cls: ast.ClassDef) -> str | None:

@@ -12,14 +12,14 @@ from typing import Any
 import tomli
 
 from argtables.archives import read_archive
-from argtables.fields import Section, read_class
+from argtables.fields import Section, first_sentence, read_class
 from argtables.keys import KeyReader
 from argtables.launchers import read_options
 from argtables.nested import compose, flatten_class, flatten_function, flatten_values, read_attributes
 from argtables.parsers import read_parsers
 from trainlint.scripts.fields import Definition, Namer, constant_items
-from trainlint.scripts.names import Bound, Library
-from trainlint.scripts.values import is_enum, is_model
+from trainlint.scripts.names import Bound, Library, Scope
+from trainlint.scripts.values import evaluate, is_enum, is_model
 
 SOURCES = ("classes", "reads", "parsers", "nested", "functions", "yaml", "attributes")
 """The keys of a section that say where its arguments stand."""
@@ -75,13 +75,13 @@ def read_version(recipe: Recipe, library: Library) -> dict[str, Section]:
                 reader.read_class(cls, spec["names"])
             sections |= reader.sections(name)
             arguments |= sections[name].arguments
-        for fact, told in (("type", spec.get("types", {})), ("choices", spec.get("choices", {}))):
-            for argument in told.keys() & arguments.keys():
-                arguments[argument][fact] = told[argument]
         extra = sections[name].extra if name in sections else parts[-1].extra if parts else None
         arguments |= dotted(library, spec)
         if rejected := rejected_keys(library, spec):
             arguments = (sections[name].arguments if name in sections else {}) | arguments | rejected
+        for fact, told in (("type", spec.get("types", {})), ("choices", spec.get("choices", {}))):
+            for argument in told.keys() & arguments.keys():
+                arguments[argument][fact] = told[argument]
         if arguments:
             sections[name] = Section(arguments, extra=extra)
     while waiting:
@@ -134,8 +134,12 @@ def rejected_keys(library: Library, spec: Mapping[str, Any]) -> dict[str, Defini
     """The keys of the dictionary that a package keeps of what it no longer takes."""
     where, _, name = spec.get("rejected", "").partition(":")
     module = library.module(where)
-    tables = [b.node for b in (module.lookup(name) if module else [])]
-    return {key: {"type": "any", "rejected": True} for t in tables for key in constant_items(t)}  # type: ignore[arg-type]
+    found: dict[str, Definition] = {}
+    for bound in module.lookup(name) if module else []:
+        if isinstance(bound.node, ast.expr):
+            for key, text in constant_items(bound.node).items():
+                found[key] = {"type": "any", "rejected": first_sentence(evaluate(text, Scope(bound.module)))}
+    return found
 
 
 def find_classes(library: Library, patterns: Iterable[str]) -> Iterator[Bound]:

@@ -315,6 +315,15 @@ def unknown_argument(
     return ArgumentIssue("unknown", name, message, key, f"remove {shown} or correct its name", certain=False)
 
 
+def refused_argument(name: str, key: Location, schema: Schema) -> ArgumentIssue | None:
+    """What the framework says of a key that it knows and refuses by name."""
+    reason = schema.edition(name).rejected
+    if reason is None:
+        return None
+    message = f"{schema[name].package} refuses {name}: {reason}"
+    return ArgumentIssue("unknown", name, message, key, f"remove {name}")
+
+
 def _near(name: str, known: list[str], cutoff: float, beginnings: bool) -> str | None:
     """The known name that was probably meant: a close spelling, or the only one that begins like it."""
     close = get_close_matches(name, known, n=1, cutoff=cutoff)

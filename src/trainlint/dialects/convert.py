@@ -102,7 +102,7 @@ def from_loaded(edition: Edition, value: Any) -> Any:
     wanted = _article(edition.types)
     if isinstance(value, str):
         numeric = bool(edition.types & {"int", "float"})
-        if numeric and _is_number(value):
+        if numeric and is_number(value):
             raise Rejected("type", f"{value!r} is a string to this loader, not {wanted}")
         raise Rejected("type", f"{value!r} is not {wanted}", certain=numeric)
     raise Rejected("type", f"{json.dumps(value, default=str)} is not {wanted}", certain=False)
@@ -110,7 +110,7 @@ def from_loaded(edition: Edition, value: Any) -> Any:
 
 def from_lax(edition: Edition, value: Any) -> Any:
     """Convert a loaded value as pydantic's lax mode or argparse over YAML text would: a numeric string is a number."""
-    if isinstance(value, str) and "float" in edition.types and _is_number(value):
+    if isinstance(value, str) and "float" in edition.types and is_number(value):
         return float(value)
     if isinstance(value, str) and "str" not in edition.types and not edition.limits(value):
         return value if edition.types & {"any", "dict"} else from_text(edition, [value])
@@ -121,7 +121,8 @@ def from_lax(edition: Edition, value: Any) -> Any:
     return from_loaded(edition, value)
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Does a float come out of the text?"""
     try:
         float(text)
     except ValueError:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
-from trainlint.dialects import tree
-from trainlint.dialects.argv import unknown_argument
+from trainlint.dialects import dotted, tree
+from trainlint.dialects.argv import refused_argument, unknown_argument
 from trainlint.dialects.base import Context, Dialect, from_command, from_tree
 from trainlint.dialects.convert import from_lax
 from trainlint.dialects.launchers import Started
-from trainlint.dialects.tables import Schema, table, version_key
+from trainlint.dialects.tables import Edition, Schema, table, version_key
 from trainlint.document import Document, Entry
 from trainlint.facts import Arguments, Derivation, Run, Unknown, View
 
@@ -24,31 +26,46 @@ def is_config(document: Document) -> bool:
     return "zero_optimization" in keys or (bool(keys & SIGNATURE) and bool(keys & TOGETHER))
 
 
-def read_config(document: Document) -> Arguments:
+def read_config(document: Document, targets: Mapping[str, str] = MappingProxyType({})) -> Arguments:
     """The settings by dotted name (`zero_optimization.stage`). `"auto"` stays as it is: the trainer fills it."""
     arguments = Arguments()
     if document.root is None or document.root.kind != "mapping":
         return arguments
-    _read_section(arguments, document, document.root.entries, "")
+    _read_section(arguments, document, document.root.entries, "", targets)
     return arguments
 
 
-def _read_section(arguments: Arguments, document: Document, entries: list[Entry], section: str) -> None:
+def _read_section(
+    arguments: Arguments, document: Document, entries: list[Entry], section: str, targets: Mapping[str, str]
+) -> None:
     """One block by its table. Inside a block DeepSpeed's models forbid unknown keys; at the top it drops them silently."""
     sections = table("deepspeed")["sections"]
     key = section or "top"
     # parameters belong to the optimizer's or scheduler's own class, which no table here lists
-    schema = Schema(f"deepspeed:{key}") if key in sections and not section.endswith("params") else None
+    schema = Schema(f"deepspeed:{key}", targets=targets) if key in sections and not section.endswith("params") else None
     for entry in entries:
         name = f"{section}.{entry.key.text}" if section else entry.key.text
         tree.read_entry(arguments, document, entry, name, Schema(), "json", from_lax, closed=False)
-        if schema is not None and entry.key.text not in schema:
+        if schema is None:
+            pass
+        elif entry.key.text in schema:
+            spec, edition = schema[entry.key.text], schema.edition(entry.key.text)
+            arguments.given[name], issue = dotted.converted(arguments.given[name], spec, edition, _words)
+            issue = refused_argument(entry.key.text, document.at(entry.key.span), schema) or issue
+            if issue is not None:
+                arguments.issues.append(issue)
+        else:
             closed = sections[key].get("extra") == "forbid"
             issue = unknown_argument(entry.key.text, document.at(entry.key.span), schema, closed)
             if issue is not None:
                 arguments.issues.append(issue)
         if entry.value.kind == "mapping" and (name in sections or entry.key.text == "params"):
-            _read_section(arguments, document, entry.value.entries, name)
+            _read_section(arguments, document, entry.value.entries, name, targets)
+
+
+def _words(edition: Edition, value: Any) -> Any:
+    """A word must be what belongs there, save `"auto"`, which is the trainer's to fill in. Raises `Rejected`."""
+    return from_lax(edition, value) if isinstance(value, str) and value != "auto" else value
 
 
 # ---------------------------------------------------------------------------------------- a configuration on its own
@@ -151,13 +168,13 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
         return None
     if not is_config(config):
         return None
-    return [from_command(LAUNCHED, document, started, context, read_config(config), Schema(), flag="")]
+    return [from_command(LAUNCHED, document, started, context, read_config(config, context.targets), Schema(), flag="")]
 
 
 def _read_tree(document: Document, context: Context) -> list[Run] | None:
     if document.format != "json" or not is_config(document):
         return None
-    return [from_tree(DIALECT, document, context, read_config(document), Schema())]
+    return [from_tree(DIALECT, document, context, read_config(document, context.targets), Schema())]
 
 
 DIALECT = Dialect("deepspeed", "DeepSpeed", FACTS, KEYS, _read_command, _read_tree)

@@ -12,7 +12,7 @@ from typing import Any
 
 from trainlint.dialects.argv import unknown_argument
 from trainlint.dialects.convert import Rejected
-from trainlint.dialects.tables import Schema
+from trainlint.dialects.tables import Edition, Schema, Spec
 from trainlint.dialects.tree import Convert, Loader, shown
 from trainlint.document import Document, Node, Origin, Word
 from trainlint.facts import Argument, ArgumentIssue, Arguments
@@ -204,7 +204,7 @@ def arguments(
         issue: ArgumentIssue | None = None
         if name in schema:
             if convert is not None and leaf.unknown is None and not isinstance(leaf.value, dict):
-                argument, issue = _converted(argument, schema, convert)
+                argument, issue = converted(argument, schema[name], schema.edition(name), convert)
         elif not (leaf.added or leaf.value is None or _may_be(name, found, schema, free)):
             issue = _unknown(name, leaf, schema, closed)
             if issue is not None and not certain:
@@ -215,13 +215,16 @@ def arguments(
     return result
 
 
-def _converted(argument: Argument, schema: Schema, convert: Convert) -> tuple[Argument, ArgumentIssue | None]:
+def converted(
+    argument: Argument, spec: Spec, edition: Edition, convert: Convert
+) -> tuple[Argument, ArgumentIssue | None]:
+    """The argument with its value as the framework takes it, or what it would say against the value."""
     try:
-        return replace(argument, value=convert(schema.edition(argument.name), argument.value)), None
+        return replace(argument, value=convert(edition, argument.value)), None
     except Rejected as rejected:
         message = f"{argument.name}: {rejected.message}"
         place = argument.origin.literal or argument.at
-        advice = f"give {argument.name} a value of the kind that {schema[argument.name].package} takes"
+        advice = f"give {argument.name} a value of the kind that {spec.package} takes"
         issue = ArgumentIssue(rejected.kind, argument.name, message, place, advice, rejected.certain)
         return replace(argument, value=None, unknown=rejected.message), issue
 

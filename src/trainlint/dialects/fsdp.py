@@ -7,6 +7,7 @@ from typing import Any
 from trainlint.dialects import tree
 from trainlint.dialects.argv import unknown_argument
 from trainlint.dialects.base import Context, Dialect, from_tree
+from trainlint.dialects.convert import Rejected
 from trainlint.dialects.tables import Edition, Schema
 from trainlint.document import Document, Entry
 from trainlint.facts import Arguments, Derivation, Run, View
@@ -22,7 +23,10 @@ OF_ACCELERATE = frozenset({"offload_params", "sharding_strategy", "activation_cp
 """Settings that a trainer built on the same file reads beside the Trainer's own."""
 
 
-def _as_is(edition: Edition, value: Any) -> Any:
+def _judged(edition: Edition, value: Any) -> Any:
+    """The closed sets of names count in any case; what else is wrong is told by no type. Raises `Rejected`."""
+    if edition.choices is not None and isinstance(value, str) and value.upper() not in edition.choices:
+        raise Rejected("choice", f"{value!r} is none of {', '.join(edition.choices)}")
     return value
 
 
@@ -47,7 +51,8 @@ def read_config(document: Document) -> Arguments:
     arguments = Arguments()
     for entry in _entries(document):
         name = entry.key.text.removeprefix(PREFIX)
-        tree.read_entry(arguments, document, entry, name, Schema(), "json", _as_is, closed=False)
+        schema = SCHEMA if name in SCHEMA else Schema()
+        tree.read_entry(arguments, document, entry, name, schema, "json", _judged, closed=False)
         if name in SCHEMA or name in OF_ACCELERATE or name.startswith("_"):
             continue
         issue = unknown_argument(name, document.at(entry.key.span), SCHEMA, False)

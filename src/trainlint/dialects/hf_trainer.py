@@ -365,10 +365,11 @@ def tree_run(
 
 def link_files(run: Run) -> None:
     """Read the DeepSpeed and FSDP files that a run names, else what its launch puts in force."""
-    for role, module in (("deepspeed", deepspeed), ("fsdp_config", fsdp_file)):
-        document = _named(run, role)
-        if document is not None:
-            run.linked = {**run.linked, role: module.read_config(document)}
+    if (document := _named(run, "deepspeed")) is not None:
+        targets = run.context["schema"].targets
+        run.linked = {**run.linked, "deepspeed": deepspeed.read_config(document, targets)}
+    if (document := _named(run, "fsdp_config")) is not None:
+        run.linked = {**run.linked, "fsdp_config": fsdp_file.read_config(document)}
     started: Started | None = run.context.get("started")
     if started is None or started.settings is None:
         return

@@ -42,6 +42,12 @@ class Edition:
     """Pairs of `ge`, `gt`, `le`, `lt` and a number."""
     values: int | str | None = None
     """How many values argparse wants: 0 for a bare switch, "?" for none or one; None: what the type says."""
+    possible_defaults: tuple[Any, ...] = ()
+    """Where the machine decides what the default is."""
+    rejected: str | None = None
+    """What the framework says when it refuses the key by name."""
+    deprecated: str | None = None
+    """What it says of a key that is on its way out, else what to write instead."""
     item_choices: tuple[Any, ...] | None = None
     """What a list may hold."""
     picked: str | None = None
@@ -84,13 +90,18 @@ class Spec:
     inherited: Spec | None = None
     """The definition that this one replaces: its own again in versions that no longer redefine it."""
 
+    @cached_property
+    def taken(self) -> tuple[Edition, ...]:
+        """The editions in which the framework takes the argument; all of them, where it never does."""
+        return tuple(edition for edition in self.editions if edition.rejected is None) or self.editions
+
     @property
     def newest(self) -> Edition:
-        return self.editions[-1]
+        return self.taken[-1]
 
     @property
     def gone(self) -> bool:
-        """Did a later release drop this argument?"""
+        """Did a later release drop this argument, or come to refuse it by name?"""
         return self.newest.last != self.versions[-1]
 
     def at(self, version: str | None) -> Edition | None:
@@ -119,22 +130,20 @@ class Spec:
     @property
     def span(self) -> str:
         """The versions that have it, for people."""
-        first, last = self.editions[0].first, self.newest.last
+        first, last = self.taken[0].first, self.newest.last
         return f"{self.package} {last}" if first == last else f"{self.package} {first} to {last}"
 
     @cached_property
     def any_version(self) -> Edition:
         """The widest reading: what some version takes, with the newest default. Judges where no version is stated."""
-        types = dict.fromkeys(name for edition in self.editions for name in edition.type.split(" | "))
-        choices = _widest([edition.choices for edition in self.editions])
-        item_choices = _widest([edition.item_choices for edition in self.editions])
-        bounds = self.newest.bounds if all(edition.bounds == self.newest.bounds for edition in self.editions) else ()
-        first = self.editions[0].first
-        bare = any(edition.bare for edition in self.editions)
-        words = dict.fromkeys(
-            name for edition in self.editions for name in (edition.picked or edition.type).split(" | ")
-        )
-        picked = " | ".join(words) if any(edition.picked for edition in self.editions) else None
+        types = dict.fromkeys(name for edition in self.taken for name in edition.type.split(" | "))
+        choices = _widest([edition.choices for edition in self.taken])
+        item_choices = _widest([edition.item_choices for edition in self.taken])
+        bounds = self.newest.bounds if all(edition.bounds == self.newest.bounds for edition in self.taken) else ()
+        first = self.taken[0].first
+        bare = any(edition.bare for edition in self.taken)
+        words = dict.fromkeys(name for edition in self.taken for name in (edition.picked or edition.type).split(" | "))
+        picked = " | ".join(words) if any(edition.picked for edition in self.taken) else None
         return replace(
             self.newest, first=first, type=" | ".join(types), choices=choices, bounds=bounds, bare=bare,
             item_choices=item_choices, picked=picked,
@@ -245,6 +254,7 @@ class Schema(Mapping[str, Spec]):
         target = self.target(spec)
         # what the target lacks has another name there, and mostly the same default
         edition = spec.at(target) or spec.newest
+        edition = edition if edition.rejected is None else spec.newest
         if edition.at is not None and not edition.required and edition.default is not NO_DEFAULT:
             said = f"{edition.at.source.path.rpartition('/')[2]} line {edition.at.start.line}"
             return edition.default, Origin("framework-default", said, edition.at), "high"
@@ -253,6 +263,9 @@ class Schema(Mapping[str, Spec]):
             return self.overrides[name], Origin("framework-default", f"{spec.package} default"), "high"
         if edition.required:
             raise Unknown(f"{name} is required and not set", name)
+        if edition.possible_defaults:
+            choices = " or ".join(map(str, edition.possible_defaults))
+            raise Unknown(f"the default of {name} depends on the machine: {choices}", name)
         if edition.default is NO_DEFAULT:
             raise Unknown(f"the default of {name} is computed: {edition.default_expression}", name)
         settled = all(other.default == edition.default for other in spec.editions)
@@ -279,7 +292,7 @@ def _section(name: str) -> dict[str, Spec]:
         for argument, editions in body["arguments"].items()
     }
     for argument, editions in body["arguments"].items():
-        for alias in editions[-1].get("aliases", ()):
+        for alias in chain(*(edition.get("aliases", ()) for edition in editions)):
             specs.setdefault(alias, specs[argument])
     if body.get("extends"):
         for argument, spec in _section(body["extends"]).items():
@@ -308,12 +321,19 @@ def _edition(entry: Mapping[str, Any]) -> Edition:
         entry.get("required", False),
         tuple((bound, entry[bound]) for bound in ("ge", "gt", "le", "lt") if bound in entry),
         values,
+        tuple(entry.get("default_one_of", ())),
+        _text(entry.get("rejected"), "it is refused"),
+        _text(entry.get("deprecated"), f"use {entry['replaced_by']}" if "replaced_by" in entry else "it is deprecated"),
         tuple(entry["item_choices"]) if entry.get("item_choices") else None,
         entry.get("picked"),
         bare,
         entry.get("repeats", False),
         entry.get("truthy", False),
     )
+
+
+def _text(said: str | bool | None, otherwise: str) -> str | None:
+    return said if isinstance(said, str) else otherwise if said else None
 
 
 @cache

@@ -8,6 +8,7 @@ from typing import Any
 
 from trainlint.dialects import dotted, scale
 from trainlint.dialects.base import Context, Dialect, arg, from_command, from_tree
+from trainlint.dialects.convert import from_loaded
 from trainlint.dialects.launchers import Options, Started, torchrun_processes
 from trainlint.dialects.tables import Schema
 from trainlint.document import Document, Word
@@ -185,7 +186,7 @@ def _trains(found: dotted.Leaves) -> bool:
 
 def _arguments(found: dotted.Leaves, open_: str | None = None) -> Arguments:
     dotted.interpolate(found)
-    return dotted.arguments(found, SCHEMA, None, closed=False, open_=open_)
+    return dotted.arguments(found, SCHEMA, from_loaded, closed=False, open_=open_)
 
 
 def _read_tree(document: Document, context: Context) -> list[Run] | None:

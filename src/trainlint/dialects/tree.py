@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Literal
 
-from trainlint.dialects.argv import unknown_argument
+from trainlint.dialects.argv import refused_argument, unknown_argument
 from trainlint.dialects.convert import Rejected
 from trainlint.dialects.tables import Edition, Schema
 from trainlint.document import Document, Entry, Node, Origin
@@ -59,6 +59,8 @@ def read_entry(
         issue = unknown_argument(name, key, schema, closed) if value is not None else None
         if issue is not None:
             arguments.issues.append(issue)
+    elif value and (refused := refused_argument(name, key, schema)) is not None:
+        arguments.issues.append(refused)
     else:
         try:
             value = convert(schema.edition(name), value)

@@ -9,8 +9,9 @@ from typing import Any
 
 from trainlint.dialects import dotted, scale
 from trainlint.dialects.base import Context, Dialect, arg, from_command, from_tree, names
+from trainlint.dialects.convert import Rejected, is_number
 from trainlint.dialects.launchers import Started
-from trainlint.dialects.tables import Schema
+from trainlint.dialects.tables import Edition, Schema
 from trainlint.document import Document, Word
 from trainlint.facts import Arguments, Derivation, Run, Unknown, View
 
@@ -275,9 +276,17 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
     return _speak(run, sft)
 
 
+def _numbers(edition: Edition, value: Any) -> Any:
+    """Hydra takes any value; a word where the shipped file has a number fails where it is used. Raises `Rejected`."""
+    numeric = type(edition.default) in (int, float) and edition.types <= {"int", "float", "None"}
+    if numeric and isinstance(value, str) and not is_number(value):
+        raise Rejected("type", f"{value!r} is not a number", certain=False)
+    return value
+
+
 def _arguments(found: dotted.Leaves, sft: bool, closed: bool, open_: str | None = None) -> Arguments:
     dotted.interpolate(found)
-    return dotted.arguments(found, SFT if sft else PPO, None, closed=closed, open_=open_)
+    return dotted.arguments(found, SFT if sft else PPO, _numbers, closed=closed, open_=open_)
 
 
 def _split(words: tuple[Word, ...]) -> tuple[dict[str, Word], list[Word]]:

@@ -13,8 +13,9 @@ SHOWN = 6
 
 
 def gone(rule: Rule, document: Document, launches: list[Launch]) -> Iterator[Finding]:
-    """One finding for all launches: what the stated version lacks (first case), what newer ones have dropped (last case)."""
+    """One finding a case for all launches: what the stated version lacks or calls deprecated, what newer ones have dropped."""
     lacking: dict[str, tuple[Argument, str]] = {}
+    ageing: dict[str, tuple[Argument, str]] = {}
     dropped: dict[str, tuple[Argument, str]] = {}
     for launch in launches:
         schema = launch.first.context.get("schema")
@@ -26,17 +27,21 @@ def gone(rule: Rule, document: Document, launches: list[Launch]) -> Iterator[Fin
         old = []
         for argument, spec in known:
             target = schema.target(spec)
+            edition = spec.at(target) if target is not None else None
             if target is None and spec.gone and (unpinned or spec.package == own):
                 old.append((argument, f"{argument.key.text} ({spec.span})"))
-            elif target is not None and spec.at(target) is None:
+            elif target is not None and edition is None:
                 pin = launch.first.context.get("pinned", {}).get(spec.package)
                 by = f", which {pin.where} pins" if pin is not None else ""
                 lacking.setdefault(argument.name, (argument, f"{argument.key.text} ({spec.span}, not {target}{by})"))
+            elif edition is not None and edition.deprecated is not None:
+                ageing.setdefault(argument.name, (argument, f"{argument.key.text} ({edition.deprecated})"))
         # where most are gone it is the whole script that is: who runs it has the version that it belongs to
         if len(old) * 2 <= len(known):
             dropped.update((argument.name, (argument, text)) for argument, text in old if argument.name not in dropped)
     for case, found, said in (
         (rule.cases[0], lacking, "the stated version does not have"),
+        (rule.cases[1], ageing, "the stated version is about to drop"),
         (rule.cases[-1], dropped, "newer versions no longer have"),
     ):
         if found:
