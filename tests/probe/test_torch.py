@@ -161,7 +161,7 @@ def test_the_time_that_is_given_is_kept_to() -> None:
     began = time.monotonic()
     experiment = verify("--verify-budget", "4s")
     assert experiment["verdict"]["kind"] == "inconclusive"
-    assert time.monotonic() - began < 4 + 8  # the rest is for a busy machine
+    assert time.monotonic() - began < 4 + 15  # the rest is for a busy machine
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs process groups")
