@@ -59,6 +59,18 @@ def test_a_default_that_means_harm(default: str, tmp_path: Path) -> None:
     assert time.monotonic() - start < 5
 
 
+@pytest.mark.parametrize("choices", ["[[1], [2]]", "5", "{'a': 1}", "None", "[None]", "'ab'"])
+def test_odd_choices(choices: str, tmp_path: Path) -> None:
+    own = script(tmp_path, f"{PARSER}parser.add_argument('--lr', choices={choices})\nparser.parse_args()\n")
+    assert own is not None
+    assert own.schema.edition("lr")
+    command("python train.py --lr a", tmp_path)
+    click = f"import click\n@click.command()\n@click.option('--lr', type=click.Choice({choices}))\ndef main(lr): pass\n"
+    own = script(tmp_path, click)
+    assert own is not None
+    assert own.schema.edition("lr")
+
+
 def test_classes_and_modules_that_go_round(tmp_path: Path) -> None:
     text = (
         "from dataclasses import dataclass\nfrom transformers import HfArgumentParser\nfrom other import *\n"

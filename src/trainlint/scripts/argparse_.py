@@ -31,7 +31,7 @@ GROUPS = frozenset({"add_argument_group", "add_mutually_exclusive_group"})
 SUBCOMMANDS = frozenset({"add_subparsers", "add_parser"})
 HARMLESS = frozenset(
     {"print_help", "print_usage", "error", "exit", "format_help", "format_usage", "get_default", "register",
-     "parse_json_file", "parse_yaml_file", "parse_dict", "_get_option_tuples"}
+     "parse_json_file", "parse_yaml_file", "parse_dict"}
 )  # fmt: skip
 """What a program does with a parser without declaring anything."""
 BUILTINS = frozenset({"print", "isinstance", "len", "id", "type", "vars", "dir", "repr", "str", "hasattr"})
@@ -168,7 +168,7 @@ class _Reader:
             return
         region, home = self._region(text, frame)
         if region is None:
-            self._elsewhere(node, text, frame)
+            self._elsewhere(text, frame)
             return
         if (id(region), text) in self._seen:
             return
@@ -200,7 +200,7 @@ class _Reader:
             return frame.module.tree, Frame.of(frame.module)
         return None, frame
 
-    def _elsewhere(self, node: ast.expr, text: str, frame: Frame) -> None:
+    def _elsewhere(self, text: str, frame: Frame) -> None:
         """The parser of another module: `from arguments import parser`."""
         for binding in frame.module.bindings.get(text, ()):
             if isinstance(binding, ast.ImportFrom):
@@ -249,7 +249,7 @@ class _Reader:
         if not any(last(base) in names for base in cls.node.bases):
             return False
         own = {n.name for n in cls.node.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)}
-        if own & {"add_argument", "_get_kwargs", *PARSES, "__init__", "convert_arg_line_to_args"}:
+        if own & {"add_argument", "__init__", *PARSES}:
             self.result.leave_open(f"{cls.node.name} has ways of its own")
         return True
 

@@ -151,7 +151,8 @@ def _choice(call: ast.Call, frame: Frame) -> Definition:
         choices = evaluate(call.args[0], frame.scope) if call.args else []
     except Unevaluable:
         return {}
-    return {"type": "str", "choices": choices} if exact and all(isinstance(one, str) for one in choices) else {}
+    plain = isinstance(choices, list | dict) and all(isinstance(choice, str) for choice in choices)
+    return {"type": "str", "choices": list(choices)} if exact and plain else {}
 
 
 def _range(call: ast.Call, frame: Frame) -> Definition:

@@ -24,6 +24,10 @@ class Declaration:
     at: Location | None = None
     dest: str = ""
 
+    def __post_init__(self) -> None:
+        if not all(isinstance(choice, str | int | float) for choice in self.entry.get("choices", ())):
+            del self.entry["choices"]  # no word of a command line is a list
+
 
 @dataclass
 class Parser:
