@@ -224,3 +224,13 @@ def test_a_rule_page_that_cannot_be_used_is_a_usage_error(tmp_path: Path) -> Non
     done = trainlint("lint", "--rules", str(tmp_path), ARTICLE)
     assert done.returncode == 2
     assert "seed.md" in done.stderr
+
+
+def test_arguments_and_an_empty_environment_reach_the_script(tmp_path: Path) -> None:
+    script = Path(ARTICLE).read_text().replace("lr=2e-5\n", "lr=$2$NOTHING\n")
+    (tmp_path / "run.sh").write_text(script)
+    stated = ["--tokens", "1k", "--arg", "2=2e-5"]
+    assert "lr/too-high" not in trainlint("run.sh", *stated, cwd=tmp_path).stdout.partition("not evaluated")[0]
+    assert "warning[lr/too-high" in trainlint("run.sh", *stated, "--assume-unset-empty", cwd=tmp_path).stdout
+    (tmp_path / "trainlint.toml").write_text('assume-unset-empty = true\nargs = {2 = "2e-5"}\n')
+    assert "warning[lr/too-high" in trainlint("run.sh", "--tokens", "1k", cwd=tmp_path).stdout

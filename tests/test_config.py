@@ -485,6 +485,7 @@ def test_a_parent_must_have_settings_and_its_errors_are_its_own(folder: Path) ->
         (["--config", "none.toml"], "File 'none.toml' does not exist"),
         (["--profile", "lax"], "'lax' is not one of"),
         (["--define", "A"], "'A' is not NAME=VALUE"),
+        (["--arg", "0=x"], "'0=x' is not N=VALUE"),
     ],
 )
 def test_errors_of_the_command_line_name_the_option(folder: Path, arguments: list[str], says: str) -> None:
