@@ -134,7 +134,15 @@ def test_explain_says_where_the_version_is_from(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "clip"), [("0.16.4", "no gradient clipping"), ("0.19.8", "at 1"), ("0.19.3", "at ?"), (None, "at ?")]
+    ("version", "clip"),
+    [
+        ("0.16.4", "no gradient clipping"),
+        ("0.19.8", "at 1"),
+        ("0.19.3", "at ?"),
+        ("0.19.*", "at ?"),
+        ("0.16.*", "no gradient clipping"),
+        (None, "at ?"),
+    ],
 )
 def test_the_default_of_a_linked_deepspeed_file(project: Path, version: str | None, clip: str) -> None:
     (project / "requirements.txt").write_text(f"deepspeed=={version}\n" if version else "")

@@ -80,11 +80,11 @@ def coverage(launch: Launch) -> Coverage:
 
 def _gaps(run: Run) -> Iterator[Gap]:
     schema = run.context.get("schema")
-    # a dialect without a table of its own has judged the names while reading
     strange = {issue.name for issue in run.arguments.issues if issue.kind == "unknown"}
     for name, argument in run.arguments.given.items():
         if argument.unknown is not None:
             yield Gap("value", name, argument.key.text, argument.unknown, argument.at)
+        # a dialect without a table has judged the names while reading
         elif name in strange or (schema and name not in schema and not schema.free(name)):
             yield Gap(
                 "name",

@@ -43,6 +43,13 @@ def test_a_misspelt_key_alone_and_linked(tmp_path: Path) -> None:
     assert issues(script, folder=tmp_path) == [("unknown", '"backward_prefech"', 3, 5)]
 
 
+@pytest.mark.parametrize(("options", "recomputed"), [("--fsdp full_shard", True), ("", False)])
+def test_a_linked_file_counts_where_fsdp_is_in_force(tmp_path: Path, options: str, recomputed: bool) -> None:
+    write(tmp_path, fsdp__json=CONFIG)
+    script = f"torchrun --nproc_per_node 2 train.py --learning_rate 1e-5 --num_train_epochs 1 {options} --fsdp_config fsdp.json"
+    assert_states(script, {"gradient_checkpointing": recomputed}, folder=tmp_path)
+
+
 @pytest.mark.parametrize(
     ("config", "dialects"),
     [

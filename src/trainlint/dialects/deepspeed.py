@@ -81,12 +81,16 @@ def _number(name: str) -> Derivation:
     return derive
 
 
+NEVER_REACHED = 10_000
+"""More patch releases than there will be of one minor release."""
+
+
 def default_clip(targets: Mapping[str, str]) -> float:
     """The clipping of a file that does not say it. Raises `Unknown` where no version is stated that tells."""
-    version = targets.get("deepspeed")
-    editions = Schema("deepspeed:top")["gradient_clipping"].editions
-    for edition in editions:
-        if version is not None and version_key(edition.first) <= version_key(version) <= version_key(edition.last):
+    lowest = version_key(targets.get("deepspeed", "0"))
+    highest = (*lowest, NEVER_REACHED)[:3]  # 0.19 is any of 0.19.0, 0.19.1, …
+    for edition in Schema("deepspeed:top")["gradient_clipping"].editions:
+        if version_key(edition.first) <= lowest and highest <= version_key(edition.last):
             return float(edition.default)
     raise Unknown("no gradient_clipping: off up to DeepSpeed 0.19.0, 1.0 from 0.19.5 on", "gradient_clipping")
 

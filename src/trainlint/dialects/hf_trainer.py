@@ -117,6 +117,14 @@ def fsdp(r: View) -> Any:
     return own
 
 
+def gradient_checkpointing(r: View) -> bool:
+    """The Trainer's own, or that of the FSDP file where FSDP is in force."""
+    own = bool(arg("gradient_checkpointing", "activation_checkpointing")(r))
+    if own or "fsdp_config" not in r.run.linked or not r.arg("fsdp"):
+        return own
+    return bool(linked(r, "fsdp_config", "activation_checkpointing", False))
+
+
 def _launch_settings(run: Run) -> Arguments | None:
     started: Started | None = run.context.get("started")
     return started.settings if started is not None else None
@@ -200,7 +208,7 @@ FACTS: dict[str, Derivation] = {
     "zero_stage": zero_stage,
     "offload": offload,
     "fsdp": fsdp,
-    "gradient_checkpointing": lambda r: bool(arg("gradient_checkpointing", "activation_checkpointing")(r)),
+    "gradient_checkpointing": gradient_checkpointing,
     "seed": arg("seed"),
     "output_dir": arg("output_dir"),
     "streaming": arg("streaming"),
