@@ -7,8 +7,8 @@ from typing import Any
 
 from trainlint.dialects import hf_trainer, tree
 from trainlint.dialects.base import Context, Dialect, arg, names
-from trainlint.dialects.convert import from_lax
-from trainlint.dialects.tables import Schema
+from trainlint.dialects.convert import Rejected, from_lax
+from trainlint.dialects.tables import Edition, Schema
 from trainlint.document import Document
 from trainlint.facts import Derivation, Run, Unknown, View
 
@@ -203,6 +203,15 @@ KEYS = {
 }
 
 
+def _convert(edition: Edition, value: Any) -> Any:
+    """As pydantic does, which makes no list of words and no dictionary of a single value. Raises `Rejected`."""
+    single = value is not None and not isinstance(value, (list, dict))
+    if single and all(kind in ("dict", "None") or kind.startswith("list[") for kind in edition.types):
+        wanted = "a dictionary" if "dict" in edition.types else "a list"
+        raise Rejected("type", f"{value!r} is not {wanted}")
+    return from_lax(edition, value)
+
+
 def _read_tree(document: Document, context: Context) -> list[Run] | None:
     keys = tree.keys(document)
     if "base_model" not in keys or not keys & {
@@ -214,7 +223,7 @@ def _read_tree(document: Document, context: Context) -> list[Run] | None:
     }:
         return None
     loader: tree.Loader = "json" if document.format == "json" else "pyyaml"
-    return [hf_trainer.tree_run(DIALECT, document, context, SCHEMA, loader, from_lax, closed=True)]
+    return [hf_trainer.tree_run(DIALECT, document, context, SCHEMA, loader, _convert, closed=True)]
 
 
 DIALECT = Dialect("axolotl", "axolotl", FACTS, KEYS, read_tree=_read_tree)

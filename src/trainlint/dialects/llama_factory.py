@@ -18,7 +18,8 @@ SECTIONS = ("TrainingArguments", "ModelArguments", "DataArguments", "FinetuningA
 SCHEMA = Schema(*(f"llama_factory:{section}" for section in SECTIONS), overrides={"optim": "adamw_torch"})
 OWN_KEYS = {"finetuning_type", "stage", "template", "cutoff_len", "lora_target", "dataset_dir", "val_size"}
 MEGATRON_KEYS = {"tensor_model_parallel_size", "pipeline_model_parallel_size", "expert_model_parallel_size"}
-"""With USE_MCA or USE_MEGATRON_BRIDGE further arguments join, which the tables do not hold."""
+"""With USE_MCA or USE_MEGATRON_BRIDGE further arguments join, which the tables do not hold; `kt_config` belongs to a
+transformers built for KTransformers."""
 OTHER_OPTIMIZERS = {
     "use_galore": "galore", "use_apollo": "apollo", "use_badam": "block-wise", "use_muon": "muon",
     "use_adam_mini": "adam_mini",
@@ -134,7 +135,7 @@ def _is_config(document: Document) -> bool:
 
 def _read(document: Document, context: Context) -> Run:
     loader: tree.Loader = "json" if document.format == "json" else "omegaconf"
-    closed = not tree.keys(document) & MEGATRON_KEYS
+    closed = not tree.keys(document) & (MEGATRON_KEYS | {"kt_config"})
     return hf_trainer.tree_run(DIALECT, document, context, SCHEMA, loader, from_loaded, closed=closed)
 
 
