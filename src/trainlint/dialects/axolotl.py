@@ -9,9 +9,9 @@ from typing import Any
 
 from trainlint.dialects import argv, hf_script, hf_trainer, tree
 from trainlint.dialects.base import Context, Dialect, arg, names
-from trainlint.dialects.convert import from_lax
+from trainlint.dialects.convert import Rejected, from_lax
 from trainlint.dialects.launchers import Options, Started, torchrun_processes
-from trainlint.dialects.tables import Schema
+from trainlint.dialects.tables import Edition, Schema
 from trainlint.document import Document, Word
 from trainlint.facts import Arguments, Derivation, Fact, Run, Unknown, View
 
@@ -208,6 +208,15 @@ KEYS = {
 }
 
 
+def _convert(edition: Edition, value: Any) -> Any:
+    """As pydantic does, which makes no list of words and no dictionary of a single value. Raises `Rejected`."""
+    single = value is not None and not isinstance(value, (list, dict))
+    if single and all(kind in ("dict", "None") or kind.startswith("list[") for kind in edition.types):
+        wanted = "a dictionary" if "dict" in edition.types else "a list"
+        raise Rejected("type", f"{value!r} is not {wanted}")
+    return from_lax(edition, value)
+
+
 def _is_config(document: Document) -> bool:
     keys = tree.keys(document)
     marks = {"datasets", "pretraining_dataset", "sequence_len", "micro_batch_size", "adapter"}
@@ -216,7 +225,7 @@ def _is_config(document: Document) -> bool:
 
 def _read(document: Document, context: Context) -> Run:
     loader: tree.Loader = "json" if document.format == "json" else "pyyaml"
-    return hf_trainer.tree_run(DIALECT, document, context, SCHEMA, loader, from_lax, closed=True)
+    return hf_trainer.tree_run(DIALECT, document, context, SCHEMA, loader, _convert, closed=True)
 
 
 def _read_tree(document: Document, context: Context) -> list[Run] | None:

@@ -97,6 +97,8 @@ def from_loaded(edition: Edition, value: Any) -> Any:
         if value in (edition.choices or ()):
             return value
         raise Rejected("choice", f"{value!r} is none of {_listed(edition.choices or ())}")
+    if "bool" in edition.types and value in (0, 1):
+        return bool(value)
     if edition.admits(value):
         return _bounded(edition, value)
     wanted = _article(edition.types)
@@ -110,6 +112,8 @@ def from_loaded(edition: Edition, value: Any) -> Any:
 
 def from_lax(edition: Edition, value: Any) -> Any:
     """Convert a loaded value as pydantic's lax mode or argparse over YAML text would: a numeric string is a number."""
+    if isinstance(value, str) and "bool" in edition.types and value.lower() in (TRUE | FALSE) - {"0", "1"}:
+        return value.lower() in TRUE
     if isinstance(value, str) and "float" in edition.types and is_number(value):
         return float(value)
     if isinstance(value, str) and "str" not in edition.types and not edition.limits(value):
@@ -117,7 +121,7 @@ def from_lax(edition: Edition, value: Any) -> Any:
     if isinstance(value, (int, float)) and edition.types & {"int", "float"} and "bool" not in edition.types:
         if isinstance(value, float) and "float" not in edition.types and not value.is_integer():
             raise Rejected("type", f"{value!r} is not an integer")
-        return _bounded(edition, value if isinstance(value, float) else int(value))
+        return _bounded(edition, int(value) if "int" in edition.types and value == int(value) else float(value))
     return from_loaded(edition, value)
 
 

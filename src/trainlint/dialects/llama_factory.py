@@ -23,7 +23,8 @@ OWN_KEYS = {"finetuning_type", "stage", "template", "cutoff_len", "lora_target",
 ELSEWHERE = ("hf_hub_url", "ms_hub_url", "om_hub_url", "script_url", "cloud_file_name")
 """What dataset_info.json has for data that is not beside it."""
 MEGATRON_KEYS = {"tensor_model_parallel_size", "pipeline_model_parallel_size", "expert_model_parallel_size"}
-"""With USE_MCA or USE_MEGATRON_BRIDGE further arguments join, which the tables do not hold."""
+"""With USE_MCA or USE_MEGATRON_BRIDGE further arguments join, which the tables do not hold; `kt_config` belongs to a
+transformers built for KTransformers."""
 OTHER_OPTIMIZERS = {
     "use_galore": "galore", "use_apollo": "apollo", "use_badam": "block-wise", "use_muon": "muon",
     "use_adam_mini": "adam_mini",
@@ -182,7 +183,7 @@ def _is_config(document: Document) -> bool:
 
 def _read(document: Document, context: Context) -> Run:
     loader: tree.Loader = "json" if document.format == "json" else "omegaconf"
-    closed = not tree.keys(document) & MEGATRON_KEYS
+    closed = not tree.keys(document) & (MEGATRON_KEYS | {"kt_config"})
     return hf_trainer.tree_run(DIALECT, document, context, SCHEMA, loader, from_loaded, closed=closed)
 
 
