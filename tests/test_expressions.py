@@ -151,3 +151,9 @@ def test_tidy_leaves_plain_numbers_alone() -> None:
 )
 def test_one_is_singular(text: str, shown: str) -> None:
     assert Template.parse(text).render(Names(n=1)) == shown
+
+
+def test_a_nested_name_is_an_argument_and_never_an_attribute_of_a_value() -> None:
+    assert value("args.optim.lr > 1", **{"args.optim.lr": 2}) is True
+    with pytest.raises(Unknown):
+        value("args.seed.real", **{"args.seed": 42})

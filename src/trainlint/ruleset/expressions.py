@@ -80,9 +80,10 @@ class Expression:
             if type(node) not in _ALLOWED:
                 raise RuleError(f"{type(node).__name__} is not allowed in {source!r}")
             if isinstance(node, ast.Attribute):
-                if not isinstance(node.value, ast.Name) or node.value.id not in BASES:
+                base, name = _dotted(node)
+                if base not in BASES:
                     raise RuleError(f"only {', '.join(BASES)} have attributes, in {source!r}")
-                attributes.add((node.value.id, node.attr))
+                attributes.add((base, name))
             elif isinstance(node, ast.Call):
                 if not isinstance(node.func, ast.Name) or node.func.id not in FUNCTIONS or node.keywords:
                     raise RuleError(f"only {', '.join(FUNCTIONS)} can be called, in {source!r}")
@@ -99,6 +100,22 @@ class Expression:
 
 
 BASES = ("args", "given", "known", "key")
+
+
+def _dotted(node: ast.Attribute) -> tuple[str, str]:
+    """`args.optim.lr` is the argument `optim.lr` of the base `args`, never an attribute of a value.
+
+    The base is empty where none stands at the beginning, and where a nested name begins with an underscore.
+    """
+    names, inner = [node.attr], node.value
+    while isinstance(inner, ast.Attribute):
+        names.append(inner.attr)
+        inner = inner.value
+    private = len(names) > 1 and any(name.startswith("_") for name in names)
+    base = inner.id if isinstance(inner, ast.Name) and not private else ""
+    return base, ".".join(reversed(names))
+
+
 _ALLOWED = {
     ast.Constant, ast.Name, ast.Load, ast.Attribute, ast.Call, ast.UnaryOp, ast.BinOp, ast.BoolOp, ast.Compare, ast.IfExp,
     ast.List, ast.Tuple, ast.And, ast.Or, ast.Not, ast.USub, ast.UAdd, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv,
@@ -113,7 +130,7 @@ class _Evaluator(EvalWithCompoundTypes):  # type: ignore[misc]
         handlers: dict[type, Any] = getattr(self, "nodes")  # noqa: B009 (simpleeval has no types)
         self.nodes = {kind: handler for kind, handler in handlers.items() if kind in _ALLOWED}
         self.nodes[ast.Name] = lambda node: namespace.lookup(node.id)
-        self.nodes[ast.Attribute] = lambda node: namespace.attribute(node.value.id, node.attr)
+        self.nodes[ast.Attribute] = lambda node: namespace.attribute(*_dotted(node))
         self.nodes[ast.BoolOp] = self._kleene
         self.nodes[ast.Compare] = self._compare
         self.nodes[ast.BinOp] = self._arithmetic

@@ -40,12 +40,12 @@ def _problems(given: dict[str, Argument]) -> Iterator[tuple[str, str, str]]:
     if len(chosen) > 1:
         said = f"{' and '.join(chosen)}: accelerate stops with a ValueError, as it takes only one of them"
         yield chosen[-1], said, "keep one of them"
-    processes = value("num_processes")
-    several = value("multi_gpu") is True or value("distributed_type") == "MULTI_GPU"
-    if several and str(processes) == "1":
-        said = "several GPUs are asked for with one process: accelerate stops with a ValueError"
-        yield "num_processes", said, "raise num_processes, or set distributed_type to NO"
-    if _is(value("fsdp_cpu_ram_efficient_loading"), True) and _is(value("fsdp_sync_module_states"), False):
+    alone = str(value("num_processes")) == "1" and value("multi_gpu") is True
+    if alone and given["num_processes"].at.source is given["multi_gpu"].at.source:  # a file's own number is not checked
+        said = "--multi_gpu with one process: accelerate stops with a ValueError"
+        yield "num_processes", said, "raise num_processes, or remove --multi_gpu"
+    first = str(value("fsdp_version")) != "2"  # the second has no such setting
+    if first and _is(value("fsdp_cpu_ram_efficient_loading"), True) and _is(value("fsdp_sync_module_states"), False):
         said = (
             "fsdp_sync_module_states is off and fsdp_cpu_ram_efficient_loading on: accelerate stops with a ValueError"
         )
