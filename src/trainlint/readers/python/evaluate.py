@@ -68,15 +68,29 @@ class Evaluator:
         self._depth += 1
         try:
             evaluate = _HANDLERS.get(type(node))
-            if evaluate is None:
-                return self._unknown(node)
-            return evaluate(self, node)
+            if evaluate is not None:
+                return evaluate(self, node)
+            reason = None
         except Refused as refused:
-            return self._unknown(node, f"{self.code.shown(node)}: {refused}")
+            reason = f"{self.code.shown(node)}: {refused}"
         except NotPlain as missing:
-            return self._unknown(node, str(missing))
+            reason = str(missing)
         finally:
             self._depth -= 1
+        self._pass_over(node)
+        return self._unknown(node, reason)
+
+    def _pass_over(self, node: ast.expr) -> None:
+        """Nobody knows what of an expression runs: what it may assign or change is not known afterwards."""
+        for each in ast.walk(node):
+            if isinstance(each, ast.NamedExpr):
+                self.names[each.target.id] = self._unknown(each.target, f"{self.code.shown(node)} may assign it")
+            if isinstance(each, ast.Call):
+                base = [each.func.value] if isinstance(each.func, ast.Attribute) else []
+                for given in (*base, *each.args):
+                    known = self.names.get(given.id) if isinstance(given, ast.Name) else None
+                    if known is not None and isinstance(known.value, Items | Table):
+                        known.value.open = f"{self.code.shown(each)} may change it"
 
     def _unknown(self, node: ast.expr, reason: str | None = None) -> Value:
         shown = self.code.shown(node)
@@ -262,6 +276,7 @@ class Evaluator:
         if test is not None:
             return self.value(node.body if test else node.orelse)
         either, other = self.value(node.body), self.value(node.orelse)
+        self._pass_over(node)
         if either.unknown is None and other.unknown is None and _same(either, other):
             return either
         return self._unknown(node, f"it depends on {self.code.shown(node.test)}")

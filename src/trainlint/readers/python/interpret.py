@@ -283,7 +283,8 @@ class _Scope:
         self._guarded(node.body, reason)
         for name in changed:
             self._forget(name, reason)
-        self.block(node.orelse)
+        if node.orelse:  # not after a break
+            self._either([node.orelse, []], reason)
 
     def _guarded(self, body: Sequence[ast.stmt], reason: str) -> bool:
         """Run a body of which nobody knows whether it runs."""
