@@ -290,3 +290,9 @@ def test_any_text_is_read(text: str) -> None:
 
 def test_numbers_that_are_no_numbers() -> None:
     assert math.isinf(seen("f(float('inf'))"))
+
+
+def test_what_holds_itself_or_much_is_unknown() -> None:
+    assert seen("k = {}\nk['k'] = k\nf(k)") is ...
+    assert seen("m = [0]\nm.append(m)\nf(m == m)") is ...
+    assert seen("m = [0]\n" + "m = [m, m]\n" * 40 + "f(m)") is ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -28,19 +28,26 @@ class NotPlain(Exception):
 
 def plain(value: Value) -> Any:
     """A value as Python's own scalars, lists, tuples and dicts. Raises `NotPlain` with the reason where it is none."""
+    return _plain(value, iter(range(operations.LONGEST)), DEEPEST)
+
+
+def _plain(value: Value, left: Iterator[int], levels: int) -> Any:
+    """`left` and `levels` bound what may hold itself, or the same list many times over."""
     inner = value.value
     if value.unknown is not None:
         raise NotPlain(value.unknown)
     if isinstance(inner, SCALARS):
         return inner
+    if next(left, None) is None or not levels:
+        raise NotPlain("it is too large to be followed")
     if isinstance(inner, tuple):
-        return tuple(plain(element) for element in inner)
+        return tuple(_plain(element, left, levels - 1) for element in inner)
     if isinstance(inner, Items | Table) and inner.open is not None:
         raise NotPlain(inner.open)
     if isinstance(inner, Items):
-        return [plain(element) for element in inner.elements]
+        return [_plain(element, left, levels - 1) for element in inner.elements]
     if isinstance(inner, Table):
-        return {key: plain(entry.value) for key, entry in inner.entries.items()}
+        return {key: _plain(entry.value, left, levels - 1) for key, entry in inner.entries.items()}
     raise NotPlain(f"{value.origin.text} is known only when it runs")
 
 
