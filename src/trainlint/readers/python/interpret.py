@@ -114,6 +114,13 @@ class _Scope:
             case ast.Delete():
                 for target in node.targets:
                     self._delete(target)
+            case ast.Assert():
+                self.evaluator.value(node.test)
+            case ast.AnnAssign():
+                pass
+            case _:  # `except*` and what newer versions of Python may add
+                for name in bindings([node]):
+                    self._forget(name, f"{self.code.shown(node)} is not followed")
         return True
 
     # -------------------------------------------------------------------------------------------------- assigning
