@@ -368,3 +368,11 @@ def test_values_of_any_kind_break_nothing(value: str) -> None:
         f"from trl import *\nSFTTrainer({base}, SFTConfig({config}), peft_config=LoraConfig({adapter}), eval_dataset={value})\n",
         "a.py",
     )
+
+
+def test_what_holds_itself_breaks_nothing() -> None:
+    judge(
+        "from transformers import Trainer, TrainingArguments\nfrom peft import get_peft_model\nk = {'a': 1}\nk['k'] = k\n"
+        "model = get_peft_model(m)\nmodel.model = model\nTrainer(model, TrainingArguments('o', deepspeed=k, **k))\n",
+        "a.py",
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import pytest
@@ -139,6 +140,9 @@ def test_a_text_that_nests_too_deeply_is_unknown() -> None:
         ("lr = 1\nmatch x:\n  case 1:\n    lr = 2\nf(lr)", ...),
         ("lr = 1\nmatch x:\n  case [lr]:\n    pass\nf(lr)", ...),
         ("f(y := 3)\nf(y)", 3),
+        ("lr = 1\nlr: int\nf(lr)", 1),
+        ("assert (lr := 2)\nf(lr)", 2),
+        ("lr = 1\n[lr := x for x in y]\nf(lr)", ...),
     ],
 )
 def test_the_order_decides_or_nobody_does(text: str, expected: object) -> None:
@@ -290,3 +294,14 @@ def test_any_text_is_read(text: str) -> None:
 
 def test_numbers_that_are_no_numbers() -> None:
     assert math.isinf(seen("f(float('inf'))"))
+
+
+def test_what_holds_itself_or_much_is_unknown() -> None:
+    assert seen("k = {}\nk['k'] = k\nf(k)") is ...
+    assert seen("m = [0]\nm.append(m)\nf(m == m)") is ...
+    assert seen("m = [0]\n" + "m = [m, m]\n" * 40 + "f(m)") is ...
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="except* is new in Python 3.11")
+def test_what_a_newer_python_adds_is_not_guessed() -> None:
+    assert seen("lr = 1\ntry:\n  lr = 2\nexcept* E:\n  pass\nf(lr)") is ...

@@ -109,8 +109,10 @@ def _follow(setup: Setup) -> Setup:
         setup.adapters.append(adapter)
     given = trainer.keywords["model"].value if "model" in trainer.keywords else None
     model = given or next(iter(trainer.positional), None)
-    while model is not None and model.unknown is None and isinstance(model.value, Call):
+    seen: set[Call] = set()
+    while model is not None and model.unknown is None and isinstance(model.value, Call) and model.value not in seen:
         call: Call = model.value
+        seen.add(call)  # `model.model = model`
         name = call.function.name
         if name in ("from_pretrained", "from_config") and "PeftModel" not in call.function.path:
             setup.base = call
@@ -207,7 +209,8 @@ def _of_call(call: Call, schema: Schema, first: str, *, closed: bool) -> Argumen
 
 
 def _dotted(value: Value, section: str = "") -> Iterator[tuple[str, Keyword]]:
-    if isinstance(value.value, Table) and value.unknown is None:
+    """The entries of a dict and of those in it, by dotted name; DeepSpeed's own nest three deep."""
+    if section.count(".") < 5 and isinstance(value.value, Table) and value.unknown is None:
         for key, entry in value.value.entries.items():
             yield f"{section}{key}", entry
             yield from _dotted(entry.value, f"{section}{key}.")

@@ -90,14 +90,14 @@ def _given(call: Call) -> Iterator[Value]:
     yield from (keyword.value for keyword in call.keywords.values())
 
 
-def _literals(value: Value) -> Iterator[Any]:
-    """Where the literals stand that a value is or holds."""
+def _literals(value: Value, levels: int = 6) -> Iterator[Any]:
+    """Where the literals stand that a value is or holds; a list may hold itself."""
     inner = value.value
     yield value.origin.literal
     if isinstance(inner, Table):
         inner = [entry.value for entry in inner.entries.values()]
     elif isinstance(inner, Items):
         inner = inner.elements
-    if isinstance(inner, list | tuple):
+    if isinstance(inner, list | tuple) and levels:
         for each in inner:
-            yield from _literals(each)
+            yield from _literals(each, levels - 1)

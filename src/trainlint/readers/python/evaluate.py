@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -28,19 +28,26 @@ class NotPlain(Exception):
 
 def plain(value: Value) -> Any:
     """A value as Python's own scalars, lists, tuples and dicts. Raises `NotPlain` with the reason where it is none."""
+    return _plain(value, iter(range(operations.LONGEST)), DEEPEST)
+
+
+def _plain(value: Value, left: Iterator[int], levels: int) -> Any:
+    """`left` and `levels` bound what may hold itself, or the same list many times over."""
     inner = value.value
     if value.unknown is not None:
         raise NotPlain(value.unknown)
     if isinstance(inner, SCALARS):
         return inner
+    if next(left, None) is None or not levels:
+        raise NotPlain("it is too large to be followed")
     if isinstance(inner, tuple):
-        return tuple(plain(element) for element in inner)
+        return tuple(_plain(element, left, levels - 1) for element in inner)
     if isinstance(inner, Items | Table) and inner.open is not None:
         raise NotPlain(inner.open)
     if isinstance(inner, Items):
-        return [plain(element) for element in inner.elements]
+        return [_plain(element, left, levels - 1) for element in inner.elements]
     if isinstance(inner, Table):
-        return {key: plain(entry.value) for key, entry in inner.entries.items()}
+        return {key: _plain(entry.value, left, levels - 1) for key, entry in inner.entries.items()}
     raise NotPlain(f"{value.origin.text} is known only when it runs")
 
 
@@ -68,15 +75,29 @@ class Evaluator:
         self._depth += 1
         try:
             evaluate = _HANDLERS.get(type(node))
-            if evaluate is None:
-                return self._unknown(node)
-            return evaluate(self, node)
+            if evaluate is not None:
+                return evaluate(self, node)
+            reason = None
         except Refused as refused:
-            return self._unknown(node, f"{self.code.shown(node)}: {refused}")
+            reason = f"{self.code.shown(node)}: {refused}"
         except NotPlain as missing:
-            return self._unknown(node, str(missing))
+            reason = str(missing)
         finally:
             self._depth -= 1
+        self._pass_over(node)
+        return self._unknown(node, reason)
+
+    def _pass_over(self, node: ast.expr) -> None:
+        """Nobody knows what of an expression runs: what it may assign or change is not known afterwards."""
+        for each in ast.walk(node):
+            if isinstance(each, ast.NamedExpr):
+                self.names[each.target.id] = self._unknown(each.target, f"{self.code.shown(node)} may assign it")
+            if isinstance(each, ast.Call):
+                base = [each.func.value] if isinstance(each.func, ast.Attribute) else []
+                for given in (*base, *each.args):
+                    known = self.names.get(given.id) if isinstance(given, ast.Name) else None
+                    if known is not None and isinstance(known.value, Items | Table):
+                        known.value.open = f"{self.code.shown(each)} may change it"
 
     def _unknown(self, node: ast.expr, reason: str | None = None) -> Value:
         shown = self.code.shown(node)
@@ -262,6 +283,7 @@ class Evaluator:
         if test is not None:
             return self.value(node.body if test else node.orelse)
         either, other = self.value(node.body), self.value(node.orelse)
+        self._pass_over(node)
         if either.unknown is None and other.unknown is None and _same(either, other):
             return either
         return self._unknown(node, f"it depends on {self.code.shown(node.test)}")

@@ -114,6 +114,13 @@ class _Scope:
             case ast.Delete():
                 for target in node.targets:
                     self._delete(target)
+            case ast.Assert():
+                self.evaluator.value(node.test)
+            case ast.AnnAssign():
+                pass
+            case _:  # `except*` and what newer versions of Python may add
+                for name in bindings([node]):
+                    self._forget(name, f"{self.code.shown(node)} is not followed")
         return True
 
     # -------------------------------------------------------------------------------------------------- assigning
@@ -283,7 +290,8 @@ class _Scope:
         self._guarded(node.body, reason)
         for name in changed:
             self._forget(name, reason)
-        self.block(node.orelse)
+        if node.orelse:  # not after a break
+            self._either([node.orelse, []], reason)
 
     def _guarded(self, body: Sequence[ast.stmt], reason: str) -> bool:
         """Run a body of which nobody knows whether it runs."""
