@@ -37,6 +37,8 @@ def _grouped(r: View) -> list[list[Path]]:
             path = files.find(name, directories)
         except Unknown as missing:
             raise Unknown(missing.reason, "dataset_bytes") from None
+        if not path.exists():
+            raise Unknown(f"{name} is only written when the script runs", "dataset_bytes")
         if path.is_dir():
             pattern = "*" if suffix != "any" else "**/*"
             entries = list(islice(path.glob(pattern), MAX_FILES))
