@@ -16,6 +16,7 @@ from trainlint.dialects.tables import Edition
 TRUE = frozenset({"yes", "true", "t", "y", "1"})
 FALSE = frozenset({"no", "false", "f", "n", "0"})
 """What `transformers.hf_argparser.string_to_bool` takes, in any case."""
+WORDS = (TRUE | FALSE) - {"0", "1"}
 
 
 class Rejected(Exception):
@@ -112,7 +113,8 @@ def from_loaded(edition: Edition, value: Any) -> Any:
 
 def from_lax(edition: Edition, value: Any) -> Any:
     """Convert a loaded value as pydantic's lax mode or argparse over YAML text would: a numeric string is a number."""
-    if isinstance(value, str) and "bool" in edition.types and value.lower() in (TRUE | FALSE) - {"0", "1"}:
+    open_text = "str" in edition.types and not edition.limits(value)
+    if isinstance(value, str) and "bool" in edition.types and not open_text and value.lower() in WORDS:
         return value.lower() in TRUE
     if isinstance(value, str) and "float" in edition.types and is_number(value):
         return float(value)

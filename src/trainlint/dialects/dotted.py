@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from trainlint.dialects.argv import unknown_argument
+from trainlint.dialects.base import Context
 from trainlint.dialects.convert import Rejected
+from trainlint.dialects.launchers import Started
 from trainlint.dialects.tables import Edition, Schema, Spec
 from trainlint.dialects.tree import Convert, Loader, shown
 from trainlint.document import Document, Node, Origin, Word
-from trainlint.facts import Argument, ArgumentIssue, Arguments
+from trainlint.facts import Argument, ArgumentIssue, Arguments, Unknown
 from trainlint.readers.scalars import plain, resolve
 from trainlint.text import Location, SourceText, Span
 
@@ -182,6 +184,18 @@ def _absolute(name: str, reference: str) -> str:
 
 
 # --------------------------------------------------------------------------------------------------------- arguments
+
+
+def named_file(words: Sequence[Word], document: Document, started: Started, context: Context) -> Leaves | None:
+    """The leaves of the YAML file that the first word names; None where it names none, or one that is not here."""
+    name = words[0].text or "" if words else ""
+    if not name.endswith((".yaml", ".yml")):
+        return None
+    directories = context.files.directories(document.source, started.command.directory)
+    try:
+        return leaves(context.files.document(context.files.find(name, directories)), "omegaconf")
+    except Unknown:
+        return None
 
 
 def arguments(

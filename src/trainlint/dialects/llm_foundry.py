@@ -224,14 +224,8 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
         words = words[at + 1 :] if at is not None else words
     elif started.name != "train.py":
         return None
-    if not words or not (words[0].text or "").endswith((".yaml", ".yml")):
-        return None
-    directories = context.files.directories(document.source, started.command.directory)
-    try:
-        found = dotted.leaves(context.files.document(context.files.find(words[0].text or "", directories)), "omegaconf")
-    except Unknown:
-        return None
-    if not _is_config(found):
+    found = dotted.named_file(words, document, started, context)
+    if found is None or not _is_config(found):
         return None
     open_ = dotted.override(found, document.source, words[1:])
     return [from_command(DIALECT, document, started, context, _arguments(found, open_), SCHEMA, flag="")]

@@ -186,14 +186,10 @@ def _read_tree(document: Document, context: Context) -> list[Run] | None:
 
 def _read_command(document: Document, started: Started, context: Context) -> list[Run] | None:
     words = started.words
-    if started.name != "train.py" or not words or not (words[0].text or "").endswith((".yaml", ".yml")):
+    if started.name != "train.py":
         return None
-    directories = context.files.directories(document.source, started.command.directory)
-    try:
-        found = dotted.leaves(context.files.document(context.files.find(words[0].text or "", directories)), "omegaconf")
-    except Unknown:
-        return None
-    if not _is_config(found):
+    found = dotted.named_file(words, document, started, context)
+    if found is None or not _is_config(found):
         return None
     open_ = dotted.override(found, document.source, [_bare(word) for word in words[1:]])
     return [from_command(DIALECT, document, started, context, _arguments(found, open_), SCHEMA)]
