@@ -260,6 +260,10 @@ def page(results: list[Outcome]) -> str:
                 f"| of those, at the changed line or next to it | {placed} ({100 * placed / max(found, 1):.1f} %) | 95 % |",
                 f"| without a new warning or error of another rule | {quiet} ({100 * quiet / len(results):.1f} %) | all |",
                 "",
+                "Most misses are of two kinds. torchtune's data are named by a builder, so the length of the run is not",
+                "known and no warmup is judged by it; and its tables hold no types. What is called unrelated is mostly a",
+                "true consequence: a dozen examples do make the warmup longer than the run.",
+                "",
                 "| fault | found in | missed in | unrelated |",
                 "|---|---|---|---|",
                 *(
