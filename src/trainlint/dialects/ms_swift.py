@@ -26,11 +26,13 @@ OF_2 = {
     "custom_train_dataset_path",
 }
 """Names that only 2.x has, or that were all that chose a model there."""
+ADAM = {"optim": "adamw_torch"}
+"""The Trainer's own default, which its table has as an expression of the version."""
 SCHEMAS = {
-    "sft": Schema("ms_swift:sft"),
-    "rlhf": Schema("ms_swift:rlhf"),
-    "sft_2": Schema("ms_swift:sft_2", "transformers:seq2seq"),
-    "rlhf_2": Schema("ms_swift:rlhf_2", "transformers:seq2seq"),
+    "sft": Schema("ms_swift:sft", overrides=ADAM),
+    "rlhf": Schema("ms_swift:rlhf", overrides=ADAM),
+    "sft_2": Schema("ms_swift:sft_2", "transformers:seq2seq", overrides=ADAM),
+    "rlhf_2": Schema("ms_swift:rlhf_2", "transformers:seq2seq", overrides=ADAM),
 }
 MEGATRON = {"sft": Schema("ms_swift:megatron_sft"), "rlhf": Schema("ms_swift:megatron_rlhf")}
 OWN_KEYS = {
