@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks.memory import PAGE, Point, points
+from helpers_cli import trainlint
 from helpers_runs import facts
 
 # QwenLM/Qwen README, "Profiling of Memory and Speed" @2df8e8a: (model, method, nodes, GPUs of each): {tokens: GB of all GPUs}
@@ -174,6 +175,23 @@ def test_megatron_flags_describe_the_model_and_how_it_is_divided() -> None:
     assert facts(MEGATRON.format("--vocab-size 32000 --num-experts 8 --expert-model-parallel-size 8")).unknown(
         "memory_weights"
     )
+
+
+def test_the_card_of_a_megatron_script_has_the_origin_of_every_number(tmp_path: Path) -> None:
+    (tmp_path / "run.sh").write_text(MEGATRON.format("--vocab-size 32000 --use-distributed-optimizer"))
+    card = trainlint("explain", "--origins", "--gpu", "H100-80G", "run.sh", cwd=tmp_path).stdout
+    for title in ("MODEL    6.74B parameters", "MEMORY   about 16.7 GiB", "COST     2.1e20 FLOPs", "10 kept = 809 GB"):
+        assert title in card
+    for name in (
+        "model_parameters",
+        "memory_weights",
+        "memory_logits",
+        "training_flops",
+        "gpu_hours",
+        "checkpoint_bytes",
+    ):
+        assert card.count(f"\n{name} = ") == 1
+    assert card.count("run.sh:2:18  32  (literal)") == 1
 
 
 LORA = "lora_target: q_proj,v_proj\nlora_rank: 8\nmax_steps: 1000\nsave_steps: 100\n"

@@ -305,18 +305,32 @@ def _unknown(card: _Card) -> list[str]:
 
 
 def _origins(card: _Card) -> list[str]:
+    """Every fact that the card shows, and every derived one that they rest on, once."""
+    waiting = {name: card.launch.fact(name) for name in card.used}
+    told: set[str] = set()
     lines = []
-    for name in dict.fromkeys(card.used):
-        fact = card.launch.fact(name)
+    while waiting:
+        name = next(iter(waiting))
+        fact = waiting.pop(name)
+        told.add(name)
         lines.append(f"{name} = {_format(fact.value, '') if fact.status != 'unknown' else '?'}")
-        for depth, step in _steps(fact.origin):
-            at = f"{step.at.source.path}:{step.at.start.line}:{step.at.start.column}  " if step.at is not None else ""
-            if step.text or at:
-                lines.append(f"{'  ' * (depth + 1)}{at}{step.text}  ({step.kind})")
+        derived = {read.name: read for read in fact.reads if read.reads and read.name != name}
+        lines += _places(fact.origin, {id(read.origin) for read in derived.values()})
+        waiting |= {name: read for name, read in derived.items() if name not in told and name not in waiting}
     return lines
 
 
-def _steps(origin: Origin, depth: int = 0) -> Iterable[tuple[int, Origin]]:
+def _places(origin: Origin, told_elsewhere: set[int]) -> list[str]:
+    lines = []
+    for depth, step in _steps(origin, told_elsewhere):
+        at = f"{step.at.source.path}:{step.at.start.line}:{step.at.start.column}  " if step.at is not None else ""
+        if step.text or at:
+            lines.append(f"{'  ' * (depth + 1)}{at}{step.text}  ({step.kind})")
+    return lines
+
+
+def _steps(origin: Origin, without: set[int], depth: int = 0) -> Iterable[tuple[int, Origin]]:
     yield depth, origin
     for parent in origin.parents:
-        yield from _steps(parent, depth + 1)
+        if id(parent) not in without:
+            yield from _steps(parent, without, depth + 1)

@@ -39,8 +39,9 @@ def model(r: View) -> Model:
 
 
 def _found(r: View, model: Model, kind: Any, text: str, parent: Origin) -> Model:
+    reads = tuple(r.read.values())
     r.read.clear()
-    r.use("model.found", Fact("model.found", model, "known", Origin(kind, text, None, (parent,))))
+    r.use("model.found", Fact("model.found", model, "known", Origin(kind, text, None, (parent,)), reads=reads))
     return model
 
 

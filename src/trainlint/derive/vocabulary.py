@@ -131,6 +131,8 @@ STATUS_FACTS = (
     "sequence_length", "tokens_per_step", "num_train_epochs", "max_steps", "total_steps", "weight_decay", "max_grad_norm",
     "optim", "adam_beta2", "mixed_precision", "lora_rank", "lora_alpha", "lora_dropout", "target_modules", "modules_to_save",
     "quantization_bits", "datasets", "dataset_bytes", "dataset_tokens", "eval_strategy", "eval_steps", "save_strategy",
-    "save_steps", "deepspeed", "zero_stage", "gradient_checkpointing", "packing", "seed",
+    "save_steps", "deepspeed", "zero_stage", "gradient_checkpointing", "packing", "seed", "active_parameters",
+    "trainable_parameters", "memory_lower_bound", "memory_estimate", "training_flops", "gpu_hours", "first_save_step",
+    "checkpoint_bytes", "checkpoints_kept", "evaluation_share",
 )  # fmt: skip
 """The facts that `explain --format json` promises."""
