@@ -257,6 +257,8 @@ def _memory(card: _Card) -> list[str]:
         said.append(f"about {card.show('memory_estimate', '.3g')} GiB per GPU")
     if bound.known:
         said.append(f"at least {card.show('memory_lower_bound', '.3g')} GiB per GPU before activations")
+    if said and card.value("launcher") is None and card.value("world_size") != 1 and not card.value("sharding_stage"):
+        said.append("unless the launch shards the model")
     if said and card.value("gpu_memory"):
         said.append(f"it has {card.show('gpu_memory')}")
     lines = [" · ".join([*(said or [f"? ({bound.reason})"]), checkpointing])]
