@@ -138,6 +138,12 @@ def test_no_numbers_where_they_could_be_wrong(model: str, method: str, stage: st
         assert found.unknown(name), name
 
 
+@pytest.mark.parametrize(("bits", "bytes_"), [(2, 0.25), (4, 0.6), (8, 0.6)])
+def test_the_bound_of_a_quantised_base(bits: int, bytes_: float) -> None:
+    found = run(method="lora", more=f"quantization_bit: {bits}")
+    assert found["memory_lower_bound"] == pytest.approx(bytes_ * SIZE / GIB)
+
+
 def test_preference_tuning_has_a_bound_and_no_estimate() -> None:
     found = run(stage="dpo")
     assert found["memory_lower_bound"] > 70

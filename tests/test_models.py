@@ -111,9 +111,9 @@ def test_what_the_user_names_beats_both(folder: Path, path: str) -> None:
     (folder / "run.sh").write_text(PT.format("mistralai/Mistral-7B-v0.1"))
     card = trainlint("explain", "--origins", "--model-config", path, "run.sh", cwd=folder).stdout
     assert "vocabulary 1,000" in card
-    assert "--model-config" in card
+    assert "--base-model" in card
     (folder / "trainlint.toml").write_text(f'base-model = "{path}"\n')
-    assert "vocabulary 1,000" in trainlint("explain", "run.sh", cwd=folder).stdout
+    assert "base-model in trainlint.toml:1" in trainlint("explain", "--origins", "run.sh", cwd=folder).stdout
 
 
 def test_a_shape_with_parts_beside_the_text_model_is_not_counted(folder: Path) -> None:

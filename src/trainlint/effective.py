@@ -58,6 +58,7 @@ class Configuration:
     def anew(self) -> Configuration:
         """The same, with nothing remembered of files that may have changed since."""
         _catalogue.cache_clear()
+        load_models.cache_clear()
         return Configuration(*self._given)
 
     def effective(self, file: Path | None = None) -> Settings:

@@ -163,7 +163,7 @@ def state(
     add("world_size", world_size, "world-size", world_size)
     add("dataset_bytes", dataset_bytes, "dataset-bytes", dataset_bytes)
     add("dataset_tokens", tokens, "tokens", tokens)
-    add("model_config", base_model, "model-config", base_model)
+    add("model_config", base_model, "base-model", base_model)
     add("model_catalogue", models, "models", models)
     add("mfu", mfu, "mfu", mfu)
     return facts

@@ -80,7 +80,7 @@ _STATED: Options = (
         help="Share of the GPU's peak that training reaches; 0.4 unless said.",
     ),
     click.option(
-        "--model-config", "base_model", type=click.Path(exists=True), metavar="DIR",
+        "--model-config", "--base-model", "base_model", type=click.Path(exists=True), metavar="DIR",
         help="The base model's config.json, or its directory.",
     ),
     click.option(

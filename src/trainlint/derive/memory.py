@@ -26,8 +26,6 @@ SEVERAL_PARTS = re.compile(
 
 ACCUMULATED = 4.0
 """Bytes of a gradient: 32 bits, as DeepSpeed and autocast keep it (transformers documentation, model memory anatomy)."""
-STATES = 8.0
-"""Bytes of Adam's two states."""
 QUANTISED = {4: 0.53, 8: 1.03}
 """Bytes of a weight in so many bits, with its share of the scales of blocks of 64."""
 LIVE_PARAMETERS = 1e9
@@ -108,8 +106,11 @@ def memory_lower_bound(r: View) -> float:
     if stage:
         shards = r.world_size
     if r.method in FROZEN:
-        packed = r.method == "qlora" or r.quantization_bits is not None
+        bits = r.quantization_bits
+        packed = r.method == "qlora" or bits is not None
         held = 0.0 if offload == "parameters" else FROZEN["qlora" if packed else "lora"]
+        if bits in (1, 2, 3):
+            held = min(held, bits / 8)
         return float(parameters * held / (shards if stage == 3 else 1) / GIB)
     if r.method != "full":
         raise Unknown(f"what {r.method} keeps in memory is not known", "memory_lower_bound")
