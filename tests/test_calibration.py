@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from benchmarks.calibration import bad, good, page, settings_of
 from benchmarks.spellings import SPELLINGS, lay_out
-
 from trainlint.linter import Linter
 from trainlint.settings import Settings, state
 from trainlint.text import SourceText

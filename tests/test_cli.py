@@ -177,7 +177,7 @@ def test_defines_reach_the_script(tmp_path: Path) -> None:
 def test_explain_card() -> None:
     out = trainlint("explain", ARTICLE).stdout
     titles = [line.split()[0] for line in out.splitlines() if line[:1].isupper()]
-    assert titles == ["WHAT", "DATA", "STEP", "LENGTH", "LR", "SAFETY", "MEMORY", "UNKNOWN"]
+    assert titles == ["WHAT", "MODEL", "DATA", "STEP", "LENGTH", "LR", "SAFETY", "MEMORY", "COST", "UNKNOWN"]
     assert "64 tokens/step" in out
     assert "gradient clipping at 1*" in out
     assert "run_pt.sh:3:4  lr=2e-5" in trainlint("explain", "--origins", ARTICLE).stdout
@@ -194,7 +194,8 @@ def test_explain_json_promises_every_fact() -> None:
     assert (rate["value"], rate["status"]) == (2e-5, "known")
     assert rate["origin"][-1]["line"] == 3
     assert run["facts"]["max_grad_norm"]["status"] == "default"
-    assert run["facts"]["max_position_embeddings"]["status"] == "unknown"
+    assert run["facts"]["tokenizer_vocab_size"]["status"] == "unknown"
+    assert run["facts"]["max_position_embeddings"]["origin"][-1]["path"] == ARTICLE
 
 
 def test_a_rule_that_does_not_exist_is_met_with_the_nearest() -> None:

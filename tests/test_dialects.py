@@ -125,7 +125,7 @@ def test_llama_factory_yaml() -> None:
         "stage": "sft", "method": "lora", "learning_rate": 1e-4, "effective_batch_size": 32, "sequence_length": 2048,
         "lora_rank": 16, "lora_alpha": 32.0, "lora_dropout": 0.0, "target_modules": ["q_proj", "v_proj"], "packing": False,
         "mixed_precision": "bf16", "eval_data": "yes", "gradient_checkpointing": True, "datasets": ["alpaca_en"],
-        "model_parameters": 7_000_000_000, "max_grad_norm": 1.0,
+        "model_parameters": 7_615_616_512, "max_grad_norm": 1.0,
     }  # fmt: skip
     assert {name: run[name] for name in expected} == expected
     assert run.launch.first.spell("lora_rank") == "lora_rank"

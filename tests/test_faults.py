@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from benchmarks.faults import FAULTS, HEALTHY, Outcome, outcomes, page
 from benchmarks.spellings import SPELLINGS
 

@@ -120,6 +120,15 @@ class Config(BaseModel):
     gpu_memory: float | None = Field(default=None, gt=0, allow_inf_nan=False, description="Memory of one GPU in GiB.")
     dataset_bytes: Amount | None = Field(default=None, description="Size of the training text, such as 20GB.")
     tokens: Amount | None = Field(default=None, description="Tokens of the training data, such as 5G.")
+    base_model: str | None = Field(
+        default=None, description="The config.json of the base model, or its directory, relative to this file."
+    )
+    models: str | None = Field(
+        default=None, description="Further models, as a TOML file in the form of the catalogue, relative to this file."
+    )
+    mfu: float | None = Field(
+        default=None, gt=0, le=1, allow_inf_nan=False, description="Share of the GPU's peak that the training reaches."
+    )
     defines: dict[Variable, str] = Field(default={}, description="Variables of the scripts' environment.")
     args: dict[Position, str] = Field(default={}, description="Arguments that the scripts are called with, by number.")
     assume_unset_empty: bool = Field(

@@ -33,6 +33,8 @@ class Origin:
         "positional",  # $1
         "option",  # said on our command line
         "framework-default",  # what the trainer does when nothing is said
+        "catalogue",  # what our catalogue says of a model
+        "model-file",  # the config.json of a model
         "unresolved",  # $(date), $RANDOM
     ]
     text: str

@@ -11,6 +11,8 @@ from typing import Any
 
 from trainlint.config import ADDED, TABLES, Config
 from trainlint.config_file import ConfigError, Source, called, load_chain, nearest, resolve, validate
+from trainlint.derive.catalogue import CatalogueError
+from trainlint.derive.catalogue import load as load_models
 from trainlint.patterns import Patterns
 from trainlint.ruleset import catalogue
 from trainlint.ruleset.expressions import RuleError
@@ -32,7 +34,8 @@ from trainlint.settings import (
 from trainlint.text import SourceText
 
 COMMAND_LINE = "command line"
-_STATED = ("world_size", "gpu", "gpu_memory", "dataset_bytes", "tokens")
+_STATED = ("world_size", "gpu", "gpu_memory", "dataset_bytes", "tokens", "mfu")
+_STATED_FILES = ("base_model", "models")
 
 
 class Configuration:
@@ -55,6 +58,7 @@ class Configuration:
     def anew(self) -> Configuration:
         """The same, with nothing remembered of files that may have changed since."""
         _catalogue.cache_clear()
+        load_models.cache_clear()
         return Configuration(*self._given)
 
     def effective(self, file: Path | None = None) -> Settings:
@@ -298,7 +302,25 @@ def _stated(source: Source) -> dict[str, Any]:
         return f"{key} in {source.where(key)}"
 
     values = {name: getattr(source.config, name) for name in _STATED}
-    return state(**values, spell=option if source.file is None else in_file)
+    return state(**values, **_stated_files(source), spell=option if source.file is None else in_file)
+
+
+def _stated_files(source: Source) -> dict[str, Any]:
+    """The files that say something of models. Raises `ConfigError` for one that cannot be used."""
+    found = {
+        name: resolve(source.base, path) for name in _STATED_FILES if (path := getattr(source.config, name)) is not None
+    }
+    if "base_model" in found and found["base_model"].is_dir():
+        found["base_model"] /= "config.json"
+    for name, path in found.items():
+        if not path.is_file():
+            raise ConfigError(source.error(f"{path} is no file", _key(name)))
+    if "models" in found:
+        try:
+            load_models(found["models"])
+        except CatalogueError as error:
+            raise ConfigError(source.error(str(error), "models")) from None
+    return found
 
 
 def _limit_problem(rule: Rule, name: str, value: Any) -> str | None:
@@ -356,6 +378,6 @@ def _default(name: str) -> Any:
 
 def _shown(source: Source, name: str, value: Any) -> Any:
     """As plain data; a path as seen from the working directory."""
-    if name in ("rules", "baseline"):
+    if name in ("rules", "baseline", *_STATED_FILES):
         return called(resolve(source.base, value))
     return value.model_dump(by_alias=True) if name == "ignores" else value

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from trainlint import coverage as covered
+from trainlint.derive.memory import OVERHEAD, PARTS
 from trainlint.derive.vocabulary import STATUS_FACTS
 from trainlint.document import Origin
 from trainlint.facts import Fact, Launch
@@ -20,7 +21,7 @@ STAGES = {
 }  # fmt: skip
 SHOWN_UNKNOWN = (
     "stage", "method", "learning_rate", "world_size", "sequence_length", "per_device_train_batch_size", "dataset_bytes",
-    "dataset_tokens", "total_steps", "max_grad_norm", "mixed_precision", "model_parameters", "seed",
+    "dataset_tokens", "total_steps", "max_grad_norm", "mixed_precision", "model", "model_parameters", "seed",
 )  # fmt: skip
 WIDTH = 9
 SHOWN_NAMES = 12
@@ -112,7 +113,7 @@ def _format(value: Any, spec: str) -> str:
     if isinstance(value, list):
         more = [f"{len(value) - SHOWN_NAMES:,} more"] if len(value) > SHOWN_NAMES else []
         return ", ".join([*map(str, value[:SHOWN_NAMES]), *more]) or "none"
-    if isinstance(value, (bool, str)):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
     return tidy(format(value, spec or ("g" if isinstance(value, float) else ",")))
 
@@ -132,12 +133,14 @@ def _card(launch: Launch, origins: bool, coverage: bool) -> str:
     lines.append("")
     sections = (
         ("WHAT", _what(card)),
+        ("MODEL", _model(card)),
         ("DATA", _data(card)),
         ("STEP", _step(card)),
         ("LENGTH", _length(card)),
         ("LR", _lr(card)),
         ("SAFETY", _safety(card)),
         ("MEMORY", _memory(card)),
+        ("COST", _cost(card)),
         ("UNKNOWN", _unknown(card)),
         ("COVERAGE", covered.to_lines(covered.coverage(launch)) if coverage else []),
     )
@@ -185,7 +188,7 @@ def _data(card: _Card) -> list[str]:
 
 
 def _bytes(size: int) -> str:
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+    for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if size >= scale:
             return f"{size / scale:.3g} {unit}"
     return f"{size} bytes"
@@ -235,13 +238,82 @@ def _safety(card: _Card) -> list[str]:
     return [f"{clipping} · weight decay {card.show('weight_decay')} · seed {card.show('seed')} · {card.show('optim')}"]
 
 
+def _model(card: _Card) -> list[str]:
+    size, active = card.value("model_parameters"), card.value("active_parameters")
+    if size is None:
+        return []
+    counts = [f"{_count(card, 'model_parameters')} parameters"]
+    if active is not None and active < 0.9 * size:
+        counts.append(f"{_count(card, 'active_parameters')} active")
+    if card.value("trainable_parameters") is not None and card.value("method") != "full":
+        counts.append(f"{_count(card, 'trainable_parameters')} trained")
+    model = card.value("model")
+    if model is None:
+        return [", ".join(counts)]
+    card.used.append("model")
+    stored = "model_quantization" if model.quantization else "model_dtype"
+    parts = [
+        ", ".join(counts),
+        f"{card.show('model_type')}, {card.show('num_layers')} layers of {card.show('hidden_size')}",
+        f"vocabulary {card.show('model_vocab_size')}",
+        card.show("max_position_embeddings", unit=" positions"),
+        f"stored in {card.show(stored)}",
+        card.show("base_kind") if model.kind else "?",
+    ]
+    return [" · ".join(part for part in parts if "?" not in part)]
+
+
+def _count(card: _Card, name: str) -> str:
+    """`6.74B`"""
+    card.used.append(name)
+    value = card.value(name)
+    for unit, scale in (("B", 1e9), ("M", 1e6)):
+        if value >= scale:
+            return f"{value / scale:.3g}{unit}"
+    return f"{value:,}"
+
+
 def _memory(card: _Card) -> list[str]:
-    bound = card.launch.fact("memory_lower_bound")
     checkpointing = "activations recomputed" if card.value("gradient_checkpointing") else "activations kept"
-    if not bound.known:
-        return [f"? ({bound.reason}) · {checkpointing}"]
-    size = f"{card.value('model_parameters') / 1e9:.3g}B parameters" if card.value("model_parameters") else ""
-    return [f"at least {bound.value:.3g} GiB per GPU before activations · {size} · {checkpointing}"]
+    bound = card.launch.fact("memory_lower_bound")
+    said = []
+    if card.value("memory_estimate") is not None:
+        said.append(f"about {card.show('memory_estimate', '.3g')} GiB per GPU")
+    if bound.known:
+        said.append(f"at least {card.show('memory_lower_bound', '.3g')} GiB per GPU before activations")
+    if said and card.value("launcher") is None and card.value("world_size") != 1 and not card.value("sharding_stage"):
+        said.append("unless the launch shards the model")
+    if said and card.value("gpu_memory"):
+        said.append(f"it has {card.show('gpu_memory')}")
+    lines = [" · ".join([*(said or [f"? ({bound.reason})"]), checkpointing])]
+    known = [part for part in PARTS if card.value(f"memory_{part}")]
+    if known:
+        parts = [f"{part} {card.show(f'memory_{part}', '.3g')}" for part in known]
+        lines.append(" + ".join([*parts, f"CUDA {OVERHEAD:g}"]))
+    return lines
+
+
+def _cost(card: _Card) -> list[str]:
+    lines = []
+    flops, hours, share = (card.value(name) for name in ("training_flops", "gpu_hours", "evaluation_share"))
+    if flops is not None:
+        line = f"{card.show('training_flops', '.2g')} FLOPs".replace("e+", "e")
+        if hours is not None:
+            line += f" ≈ {card.show('gpu_hours', '.3g')} GPU-hours at {card.show('mfu', '.0%')} of the peak"
+            if "mfu" not in card.launch.first.stated:
+                low, high = (hours * card.value("mfu") / usual for usual in (0.5, 0.3))
+                line += f" ({tidy(f'{low:.3g}')} to {tidy(f'{high:.3g}')} at 50 to 30%)"
+        if share:
+            line += f" · evaluation {card.show('evaluation_share', '.0%')} of the time"
+        lines.append(line)
+    one, kept = card.value("checkpoint_bytes"), card.value("checkpoints_kept")
+    if one is not None:
+        card.used += ["checkpoint_bytes", "checkpoints_kept"]
+        count = f"{kept} kept = {_bytes(one * kept)} · " if kept else ""
+        first = card.launch.fact("first_save_step")
+        step = f"first at step {card.show('first_save_step')}" if first.known and first.value is not None else ""
+        lines.append(" · ".join(part for part in (f"{count}{_bytes(one)} a checkpoint", step) if part))
+    return lines
 
 
 def _unknown(card: _Card) -> list[str]:
@@ -259,18 +331,32 @@ def _unknown(card: _Card) -> list[str]:
 
 
 def _origins(card: _Card) -> list[str]:
+    """Every fact that the card shows, and every derived one that they rest on, once."""
+    waiting = {name: card.launch.fact(name) for name in card.used}
+    told: set[str] = set()
     lines = []
-    for name in dict.fromkeys(card.used):
-        fact = card.launch.fact(name)
+    while waiting:
+        name = next(iter(waiting))
+        fact = waiting.pop(name)
+        told.add(name)
         lines.append(f"{name} = {_format(fact.value, '') if fact.status != 'unknown' else '?'}")
-        for depth, step in _steps(fact.origin):
-            at = f"{step.at.source.path}:{step.at.start.line}:{step.at.start.column}  " if step.at is not None else ""
-            if step.text or at:
-                lines.append(f"{'  ' * (depth + 1)}{at}{step.text}  ({step.kind})")
+        derived = {read.name: read for read in fact.reads if read.reads and read.name != name}
+        lines += _places(fact.origin, {id(read.origin) for read in derived.values()})
+        waiting |= {name: read for name, read in derived.items() if name not in told and name not in waiting}
     return lines
 
 
-def _steps(origin: Origin, depth: int = 0) -> Iterable[tuple[int, Origin]]:
+def _places(origin: Origin, told_elsewhere: set[int]) -> list[str]:
+    lines = []
+    for depth, step in _steps(origin, told_elsewhere):
+        at = f"{step.at.source.path}:{step.at.start.line}:{step.at.start.column}  " if step.at is not None else ""
+        if step.text or at:
+            lines.append(f"{'  ' * (depth + 1)}{at}{step.text}  ({step.kind})")
+    return lines
+
+
+def _steps(origin: Origin, without: set[int], depth: int = 0) -> Iterable[tuple[int, Origin]]:
     yield depth, origin
     for parent in origin.parents:
-        yield from _steps(parent, depth + 1)
+        if id(parent) not in without:
+            yield from _steps(parent, without, depth + 1)

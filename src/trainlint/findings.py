@@ -19,6 +19,8 @@ OPTIONS = {
     "world_size": "--world-size",
     "gpu_memory": "--gpu-memory or --gpu",
     "gpu_bf16": "--gpu",
+    "model": "--model-config DIR",
+    "gpu_flops": "--gpu",
     "dataset_bytes": "--dataset-bytes",
     "dataset_tokens": "--tokens",
     "datasets": "--dataset-bytes",

@@ -151,6 +151,9 @@ def state(
     gpu_memory: float | None = None,
     dataset_bytes: int | None = None,
     tokens: int | None = None,
+    base_model: Path | None = None,
+    models: Path | None = None,
+    mfu: float | None = None,
     spell: Callable[[str, Any], str] = option,
 ) -> dict[str, Fact]:
     """The facts that settings state; `spell` says where a key and its value are written.
@@ -169,16 +172,20 @@ def state(
             raise SettingsError(f"--gpu {gpu}: known are {', '.join(known)}; or say --gpu-memory GIB")
         add("gpu_memory", float(known[gpu]["memory"]), "gpu", gpu)
         add("gpu_bf16", bool(known[gpu]["bf16"]), "gpu", gpu)
+        add("gpu_flops", float(known[gpu]["tflops"]) * 1e12, "gpu", gpu)
     add("gpu_memory", gpu_memory, "gpu-memory", gpu_memory)
     add("world_size", world_size, "world-size", world_size)
     add("dataset_bytes", dataset_bytes, "dataset-bytes", dataset_bytes)
     add("dataset_tokens", tokens, "tokens", tokens)
+    add("model_config", base_model, "base-model", base_model)
+    add("model_catalogue", models, "models", models)
+    add("mfu", mfu, "mfu", mfu)
     return facts
 
 
 @cache
 def gpus() -> dict[str, dict[str, Any]]:
-    """The GPUs that `--gpu` knows: memory in GiB and whether they compute in bf16."""
+    """The GPUs that `--gpu` knows: memory in GiB, whether they compute in bf16, and TFLOPS in 16 bits."""
     text = (files("trainlint") / "data" / "gpus.toml").read_text("utf-8")
     return dict(tomli.loads(text)["gpu"])
 

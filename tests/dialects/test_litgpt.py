@@ -57,7 +57,7 @@ def test_a_file() -> None:
         "warmup_steps": 10, "weight_decay": 0.0, "adam_beta2": 0.95, "max_grad_norm": 0.0, "optim": "AdamW",
         "mixed_precision": "bf16", "quantization_bits": 4, "lora_rank": 32, "lora_alpha": 16, "lora_dropout": 0.05,
         "target_modules": ["query", "value"], "save_steps": 200, "eval_steps": 100, "seed": 1337,
-        "model_parameters": 7_000_000_000, "datasets": ["litgpt.data.Alpaca2k"],
+        "model_parameters": 6_738_415_616, "datasets": ["litgpt.data.Alpaca2k"],
     }  # fmt: skip
     assert {name: run[name] for name in expected} == expected
     assert run.launch.first.spell("learning_rate") == "optimizer.init_args.lr"

@@ -42,7 +42,7 @@ EXPECTED = {
     "per_device_train_batch_size": 2, "gradient_accumulation_steps": 16, "sequence_length": 2048, "num_train_epochs": 1,
     "zero_stage": 2, "mixed_precision": "bf16", "lora_rank": 16, "lora_alpha": 16, "packing": True, "warmup_ratio": 0.03,
     "max_grad_norm": 1.0, "weight_decay": 0.0, "save_strategy": "no", "eval_strategy": "no", "seed": 42,
-    "gradient_checkpointing": True, "datasets": ["Open-Orca/OpenOrca"], "model_parameters": 8_000_000_000,
+    "gradient_checkpointing": True, "datasets": ["Open-Orca/OpenOrca"], "model_parameters": 8_030_261_248,
     "output_dir": "./checkpoint/llama3-8b-sft",
 }  # fmt: skip
 

@@ -37,7 +37,7 @@ def test_an_adapter() -> None:
             "stage": "adapter", "method": "lora", "model_name_or_path": "meta-llama/Llama-2-7b-hf", "lora_rank": 64,
             "lora_alpha": 128, "lora_dropout": 0.05, "lora_scale": 16.0, "target_modules": ["q_proj", "v_proj"],
             "modules_to_save": ["embed_tokens", "lm_head"], "trains_embeddings": True,
-            "model_parameters": 7_000_000_000,
+            "model_parameters": 6_738_415_616,
         },
         "adapter_config.json",
     )  # fmt: skip

@@ -35,7 +35,7 @@ def test_overrides() -> None:
         "stage": "grpo", "method": "full", "learning_rate": 1e-6, "world_size": 16, "per_device_train_batch_size": 40,
         "effective_batch_size": 1280, "gradient_accumulation_steps": 2, "sequence_length": 1536, "num_train_epochs": 15,
         "max_steps": None, "weight_decay": 0.01, "max_grad_norm": 1.0, "lora_rank": None, "save_steps": 20, "eval_steps": 5,
-        "model_parameters": 7_000_000_000, "gradient_checkpointing": True, "lr_scheduler_type": "constant",
+        "model_parameters": 7_615_616_512, "gradient_checkpointing": True, "lr_scheduler_type": "constant",
     }  # fmt: skip
     assert {name: run[name] for name in expected} == expected
     assert run.launch.first.spell("learning_rate") == "actor_rollout_ref.actor.optim.lr"

@@ -90,6 +90,18 @@ _STATED: Options = (
     click.option("--world-size", type=click.IntRange(min=1), metavar="N", help="GPUs (processes) of the run."),
     click.option("--gpu", metavar="NAME", shell_complete=complete.gpus, help="Kind of GPU, for instance A100-80G."),
     click.option("--gpu-memory", type=click.FloatRange(min=0, min_open=True), metavar="GIB", help="Memory of one GPU."),
+    click.option(
+        "--mfu", type=click.FloatRange(min=0, min_open=True, max=1), metavar="SHARE",
+        help="Share of the GPU's peak that training reaches; 0.4 unless said.",
+    ),
+    click.option(
+        "--model-config", "--base-model", "base_model", type=click.Path(exists=True), metavar="DIR",
+        help="The base model's config.json, or its directory.",
+    ),
+    click.option(
+        "--models", type=click.Path(exists=True, dir_okay=False), metavar="FILE",
+        help="A TOML file of further models, in the form of the catalogue.",
+    ),
     click.option("--dataset-bytes", callback=_amount, metavar="SIZE", help="Size of the training text, e.g. 20GB."),
     click.option("--tokens", callback=_amount, metavar="N", help="Tokens of the training data, e.g. 5G."),
     click.option(

@@ -1,14 +1,19 @@
-"""What the model's own files, or its name, say about it."""
+"""What the model's own files say about it, the catalogue, or its name."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from trainlint.facts import Unknown, View
+from trainlint.derive import architecture, catalogue
+from trainlint.derive.architecture import Architecture
+from trainlint.derive.catalogue import Model
+from trainlint.document import Origin
+from trainlint.facts import Fact, Unknown, View
 
 SIZE = re.compile(r"(?<![a-z0-9.])(?<!\d_)(\d+(?:[.p]\d+)?)\s?([bm])(?![a-z0-9])", re.IGNORECASE)
 MIXTURE = re.compile(r"\d+x\d", re.IGNORECASE)
@@ -18,6 +23,58 @@ WIDTHS = {"float32": 4, "bfloat16": 2, "float16": 2}
 EMBEDDINGS = ("embed_tokens", "lm_head", "wte", "embed_in", "embed_out", "word_embeddings", "output_layer")
 
 
+# --------------------------------------------------------------------------------------------------- where it is found
+
+
+def model(r: View) -> Model:
+    """The config.json that the user named, the model directory's own, or the catalogue's entry."""
+    stated = r.run.stated.get("model_config")
+    if stated is not None:
+        return _found(r, _of_file(r, Path(stated.value)), "model-file", str(stated.value), stated.origin)
+    name = str(r.model_name_or_path)
+    parent = r.read["model_name_or_path"].origin
+    try:
+        directory = _directory(r, name)
+    except Unknown:
+        return _of_catalogue(r, name, parent)
+    return _found(r, _of_file(r, directory / "config.json"), "model-file", f"{directory}/config.json", parent)
+
+
+def _found(r: View, model: Model, kind: Any, text: str, parent: Origin) -> Model:
+    reads = tuple(r.read.values())
+    r.read.clear()
+    r.use("model.found", Fact("model.found", model, "known", Origin(kind, text, None, (parent,)), reads=reads))
+    return model
+
+
+def _of_file(r: View, file: Path) -> Model:
+    config = r.run.context["files"].json(file)
+    if not isinstance(config, dict):
+        raise Unknown(f"{file} is no JSON object")
+    text = config.get("text_config")
+    quantised = config.get("quantization_config")
+    method = quantised.get("quant_method", "unknown") if isinstance(quantised, dict) else None
+    dtype = config.get("torch_dtype", config.get("dtype"))
+    return Model(
+        file.parent.name,
+        {**config, **text, "model_type": config.get("model_type")} if isinstance(text, dict) else config,
+        dtype=dtype if isinstance(dtype, str) else None,
+        quantization=str(method) if method is not None else None,
+    )
+
+
+def _of_catalogue(r: View, name: str, parent: Origin) -> Model:
+    stated = r.run.stated.get("model_catalogue")
+    catalogues = [*([catalogue.load(Path(stated.value))] if stated is not None else []), catalogue.own()]
+    found = next((entry for known in catalogues if (entry := known.by_id(name)) is not None), None)
+    if found is None:
+        found = next((entry for known in catalogues if (entry := known.by_last_part(name)) is not None), None)
+        if found is None:
+            raise Unknown(f"{name} is neither on this machine nor in the catalogue of models", "model")
+        r.assume(f"{name} is taken for {found.name}, after which it is called")
+    return _found(r, found, "catalogue", f"{found.name} in the catalogue of models, by {found.source}", parent)
+
+
 def _directory(r: View, name: str) -> Path:
     path = r.run.context["files"].find(str(name), r.run.context["directories"])
     if not path.is_dir():
@@ -25,33 +82,64 @@ def _directory(r: View, name: str) -> Path:
     return Path(path)
 
 
-def _config(r: View) -> dict[str, Any]:
-    """The model's config.json. Raises `Unknown` where the model is not on this machine."""
-    directory = _directory(r, r.model_name_or_path)
-    config = r.run.context["files"].json(directory / "config.json")
-    if not isinstance(config, dict):
-        raise Unknown(f"{directory / 'config.json'} is no JSON object")
-    return {**config, **config["text_config"]} if isinstance(config.get("text_config"), dict) else config
+def shape(r: View) -> Architecture:
+    """Raises `Unknown` where the model's shape is not stated in full, or has parts beside the text model."""
+    return architecture.read(r.model.config)
 
 
-def _setting(r: View, key: str) -> int:
-    value = _config(r).get(key)
-    if not isinstance(value, int):
-        raise Unknown(f"the model's config.json has no {key}")
+# ------------------------------------------------------------------------------------------------------- what it says
+
+
+def _setting(r: View, name: str) -> int:
+    value = architecture.number(r.model.config, name)
+    if value is None:
+        raise Unknown(f"{r.model} is not known to have a {architecture.NAMES[name][0]}")
     return value
 
 
 def model_vocab_size(r: View) -> int:
-    return _setting(r, "vocab_size")
+    return _setting(r, "vocab")
+
+
+def hidden_size(r: View) -> int:
+    return _setting(r, "hidden")
+
+
+def num_layers(r: View) -> int:
+    return _setting(r, "layers")
+
+
+def model_type(r: View) -> str:
+    return str(_stated(r, r.model.config.get("model_type"), "type"))
+
+
+def model_dtype(r: View) -> str:
+    return str(_stated(r, r.model.dtype, "type of its weights"))
+
+
+def causal_lm(r: View) -> bool:
+    return bool(_stated(r, r.model.causal_lm, "way to train it"))
+
+
+def model_quantization(r: View) -> str | None:
+    """How the stored weights are quantised; none for those of a model whose files or entry say nothing of it."""
+    quantization: str | None = r.model.quantization
+    return quantization
+
+
+def _stated(r: View, value: Any, what: str) -> Any:
+    if value is None:
+        raise Unknown(f"the {what} is not known of {r.model}")
+    return value
 
 
 def max_position_embeddings(r: View) -> int:
     """Raises `Unknown` where the model stretches its positions, because the number then means several things."""
-    scaling = _config(r).get("rope_scaling")
-    kind = scaling.get("rope_type", scaling.get("type", "default")) if isinstance(scaling, dict) else "default"
+    scaling = r.model.config.get("rope_scaling")
+    kind = scaling.get("rope_type", scaling.get("type", "default")) if isinstance(scaling, Mapping) else "default"
     if kind not in ("default", "mrope", "llama3"):
         raise Unknown(f"the model's config.json scales its positions ({kind})", "max_position_embeddings")
-    return _setting(r, "max_position_embeddings")
+    return _setting(r, "positions")
 
 
 def tokenizer_vocab_size(r: View) -> int:
@@ -68,16 +156,27 @@ def tokenizer_vocab_size(r: View) -> int:
 
 
 def model_parameters(r: View) -> int:
-    """What the model's own index of weights counts, else the size that its name states (`Llama-2-7b`).
-
-    Mixtures of experts (`8x7B`) are not read off their names.
-    """
-    with suppress(Unknown):
+    """As the model's own index of weights counts, the catalogue states, its shape comes to, or its name says (`Llama-2-7b`)."""
+    try:
         return _counted(r)
+    except Unknown:
+        r.read.clear()
+    try:
+        stated: int | None = r.model.parameters
+        return stated if stated is not None else shape(r).parameters
+    except Unknown as missing:
+        if "model_name_or_path" not in r.run.derivations:
+            raise
+        r.read.clear()
+        return _size_in_name(r, missing)
+
+
+def _size_in_name(r: View, missing: Unknown) -> int:
+    """Mixtures of experts (`8x7B`) are not read off their names."""
     name = "/".join(PurePosixPath(str(r.model_name_or_path)).parts[-2:])
     sizes = SIZE.findall(name)
     if not sizes or MIXTURE.search(name):
-        raise Unknown(f"the name {r.model_name_or_path} does not say how large the model is", "model_parameters")
+        raise Unknown(missing.reason, missing.name or "model_parameters")
     r.assume("the size is read off the model's name")
     number, unit = sizes[0]
     return int(float(number.replace("p", ".").replace("P", ".")) * (1e9 if unit in "bB" else 1e6))
@@ -92,35 +191,49 @@ def _counted(r: View) -> int:
     count, size = metadata.get("total_parameters"), metadata.get("total_size")
     if isinstance(count, int):
         return count
-    config = _config(r)
-    width = WIDTHS.get(str(config.get("dtype") or config.get("torch_dtype")))
-    if width is None or not isinstance(size, (int, float)) or "quantization_config" in config:
+    width = WIDTHS.get(str(r.model.dtype))
+    if width is None or not isinstance(size, (int, float)) or r.model.quantization is not None:
         raise Unknown("the model's files do not count its parameters", "model_parameters")
     return int(size // width)
 
 
 def active_parameters(r: View) -> int:
-    """The name of a mixture of experts states it after the whole size (`30B-A3B`)."""
-    active = ACTIVE.search(str(r.model_name_or_path))
+    """As for all parameters; the name of a mixture of experts states them after the whole size (`30B-A3B`)."""
+    try:
+        stated: int | None = r.model.active_parameters
+        return stated if stated is not None else shape(r).active
+    except Unknown:
+        r.read.clear()
+    name = str(r.model_name_or_path) if "model_name_or_path" in r.run.derivations else ""
+    active = ACTIVE.search(name)
     if active is not None:
         return int(float(active[1]) * 1e9)
-    if MIXTURE.search(str(r.model_name_or_path)) or _has_experts(r):
+    if MIXTURE.search(name) or _has_experts(r):
         raise Unknown("nothing says how many experts' parameters a token passes through", "active_parameters")
     return int(r.model_parameters)
 
 
 def _has_experts(r: View) -> bool:
-    try:
-        return any("experts" in key for key in _config(r))
-    except Unknown:
-        return False
+    with suppress(Unknown):
+        return any("experts" in key for key in r.model.config)
+    return False
 
 
 def base_kind(r: View) -> str:
-    """`chat` where the model's name says that it was tuned to converse, else `base`."""
+    """`chat`, `base` or another kind: as the catalogue has it, else read off the model's name."""
     name = PurePosixPath(str(r.model_name_or_path)).name
+    try:
+        kind: str | None = r.model.kind
+    except Unknown:
+        kind = None
+    if kind is not None:
+        return kind
+    r.read.pop("model", None)
     r.assume("read off the model's name")
     return "chat" if CHAT.search(name) else "base"
+
+
+# ------------------------------------------------------------------------------------------------ what is trained of it
 
 
 def lora_scale(r: View) -> float:
@@ -132,8 +245,8 @@ def lora_scale(r: View) -> float:
 
 
 def tied_embeddings(r: View) -> bool:
-    """As the model's config.json says; silence there means what the architecture does, which is not known here."""
-    tied = _config(r).get("tie_word_embeddings")
+    """As the model's config.json or its entry says; silence there means what the architecture does, which is not known here."""
+    tied = r.model.config.get("tie_word_embeddings")
     if not isinstance(tied, bool):
         raise Unknown("the model's config.json has no tie_word_embeddings", "tied_embeddings")
     return tied
@@ -145,3 +258,23 @@ def trains_embeddings(r: View) -> bool:
     targets = r.run.fact("target_modules")
     names = [*r.modules_to_save, *(targets.value if targets.known else [])]
     return any(name.split(".")[-1] in EMBEDDINGS for name in names)
+
+
+def lora_parameters(r: View) -> int:
+    """Parameters of the adapters."""
+    if r.method not in ("lora", "qlora"):
+        raise Unknown("there are no adapters", "lora_parameters")
+    return shape(r).adapters(r.target_modules, r.lora_rank)
+
+
+def trainable_parameters(r: View) -> int:
+    """All of them in full training; else the adapters and the modules trained in full beside them."""
+    if r.method == "full":
+        return int(r.model_parameters)
+    if not r.modules_to_save:
+        return int(r.lora_parameters)
+    of_model = shape(r)
+    other = [name for name in r.modules_to_save if name.split(".")[-1] not in EMBEDDINGS]
+    if other:
+        raise Unknown(f"the size of {other[0]} is not known", "trainable_parameters")
+    return int(r.lora_parameters + len(set(r.modules_to_save)) * of_model.vocab * of_model.hidden)

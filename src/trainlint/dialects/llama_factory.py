@@ -125,6 +125,14 @@ def _eval_data(r: View) -> str:
     return "yes" if r.arg("eval_dataset") or r.arg("val_size") else "no"
 
 
+def _eval_examples(r: View) -> int:
+    """The part of the data that is held out; a set of its own is not counted."""
+    size = r.arg("val_size")
+    if not size:
+        raise Unknown("the examples of eval_dataset are not counted", "eval_examples")
+    return int(size if size >= 1 else size * r.dataset_examples)
+
+
 def _optim(r: View) -> str:
     """These keep Adam's name in `optim` and are others: their states are smaller and their learning rates their own."""
     for name, called in OTHER_OPTIMIZERS.items():
@@ -154,6 +162,7 @@ FACTS: dict[str, Derivation] = {
     "quantization_bits": arg("quantization_bit"),
     "datasets": _datasets,
     "eval_data": _eval_data,
+    "eval_examples": _eval_examples,
     "packing": _packing,
     "gradient_checkpointing": lambda r: not r.arg("disable_gradient_checkpointing"),
     "torch_dtype": lambda r: "auto",

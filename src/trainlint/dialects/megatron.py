@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from trainlint.dialects import argv, scale
+from trainlint.dialects import argv, megatron_model, scale
 from trainlint.dialects.base import Context, Dialect, arg, from_command, from_tree
 from trainlint.dialects.convert import Rejected, from_lax
 from trainlint.dialects.launchers import Started
@@ -120,6 +120,7 @@ def _evaluates(r: View) -> bool:
 
 FACTS = {
     **scale.FACTS,
+    **megatron_model.FACTS,
     "stage": _stage,
     "method": lambda r: "full",
     "learning_rate": arg("lr"),
