@@ -50,6 +50,8 @@ class Fixture:
     misspelt: tuple[str, str] | None
     wrong: tuple[str, str] | None
     stated: dict[str, Any] = field(default_factory=dict)
+    dialect: str = ""
+    """What its runs are called, where that is not the module's name."""
 
 
 RUN_CLM = """\
@@ -57,6 +59,18 @@ torchrun --nproc_per_node 2 run_clm.py \\
     --model_name_or_path gpt2 --train_file data.txt --block_size 1024 \\
     --per_device_train_batch_size 4 --gradient_accumulation_steps 8 --learning_rate 1e-5 \\
     --num_train_epochs 2 --do_train --bf16 --output_dir out
+"""
+PYTHON = """\
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
+
+model = AutoModelForCausalLM.from_pretrained("Qwen/Qwen2.5-7B")
+model = get_peft_model(model, LoraConfig(r=16, lora_alpha=32, target_modules="all-linear"))
+arguments = TrainingArguments(
+    output_dir="out", num_train_epochs=2, per_device_train_batch_size=4, gradient_accumulation_steps=8,
+    learning_rate=1e-4, bf16=True,
+)
+Trainer(model=model, args=arguments, train_dataset=notes).train()
 """
 LLAMA_FACTORY = """\
 model_name_or_path: Qwen/Qwen2.5-7B
@@ -299,6 +313,14 @@ FIXTURES = {
         ("lora_r: 32", "«lora_rr»: 32"),
         ("max_length: 2048", "max_length: «long»"),
     ),
+    "python_trainer": Fixture(
+        PYTHON,
+        "train.py",
+        {"learning_rate": 1e-4, "lora_rank": 16, "per_device_train_batch_size": 4, "mixed_precision": "bf16"},
+        ("num_train_epochs=2", "«num_train_epoch»=2"),
+        ("gradient_accumulation_steps=8", "gradient_accumulation_steps=«'eight'»"),
+        dialect="hf-trainer",
+    ),
     "verl": Fixture(
         test_verl.PPO,
         "run.sh",
@@ -327,7 +349,7 @@ def test_no_dialect_is_left_out() -> None:
 @pytest.mark.parametrize("module", FIXTURES)
 def test_what_it_says(module: str) -> None:
     fixture = FIXTURES[module]
-    assert dialects_of(fixture.text, fixture.name) == [module.replace("_", "-")]
+    assert dialects_of(fixture.text, fixture.name) == [fixture.dialect or module.replace("_", "-")]
     assert_states(fixture.text, fixture.facts, fixture.name)
 
 
