@@ -139,7 +139,7 @@ def test_prune_keeps_what_it_did_not_look_at(project: Path) -> None:
     edit("run.sh", "--block_size 64", "--block_size 1024")
     edit("conf/pt.yaml", "cutoff_len: 64", "cutoff_len: 1024")
     assert trainlint("baseline", "prune", "--select", "data/*").startswith("0 ")
-    assert trainlint("baseline", "prune", "run.sh").startswith("1 ")
+    assert trainlint("baseline", "prune", "run.sh").startswith("2 ")
     assert trainlint("baseline", "prune", "--no-such-option", status=2)
     Path("conf/pt.yaml").unlink()
     trainlint("baseline", "prune", "run.sh")

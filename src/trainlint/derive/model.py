@@ -201,7 +201,10 @@ def active_parameters(r: View) -> int:
     """As for all parameters; the name of a mixture of experts states them after the whole size (`30B-A3B`)."""
     try:
         stated: int | None = r.model.active_parameters
-        return stated if stated is not None else shape(r).active
+        if stated is not None:
+            return stated
+        found = shape(r)
+        return found.active if found.active != found.parameters else int(r.model_parameters)
     except Unknown:
         r.read.clear()
     name = str(r.model_name_or_path) if "model_name_or_path" in r.run.derivations else ""
