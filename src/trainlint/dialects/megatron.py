@@ -1,7 +1,7 @@
 """Megatron-LM: `pretrain_*.py` with dashed flags, its test files with `MODEL_ARGS`, and `--yaml-cfg`.
 
 Forks add flags of their own and keep the script's name, so an unknown flag is a finding only where it is a near miss. They
-add choices, too, so where there is such a flag no value is a finding.
+add choices, too: beside a flag that is certainly a fork's, neither a near miss nor a value is a finding.
 """
 
 from __future__ import annotations
@@ -195,9 +195,9 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
     if not _is_run(set(arguments.given)) and "yaml_cfg" not in arguments.given:
         return None
     arguments.issues = _typos(arguments.issues)
-    named_wrong = {issue.name for issue in arguments.issues if issue.kind == "unknown"}
-    if set(arguments.given) - SCHEMA.keys() - named_wrong:
-        arguments.issues = [issue for issue in arguments.issues if issue.kind not in VALUES]
+    misspelt = {issue.name.replace("-", "_") for issue in arguments.issues if issue.replacement is not None}
+    if set(arguments.given) - SCHEMA.keys() - misspelt:
+        arguments.issues = [i for i in arguments.issues if i.kind not in VALUES and i.replacement is None]
     _put_yaml_below(arguments, document, started, context)
     return [from_command(DIALECT, document, started, context, arguments, SCHEMA)]
 
