@@ -178,7 +178,10 @@ def test_explain_card() -> None:
     out = trainlint("explain", ARTICLE).stdout
     titles = [line.split()[0] for line in out.splitlines() if line[:1].isupper()]
     assert titles == ["WHAT", "MODEL", "DATA", "STEP", "LENGTH", "LR", "SAFETY", "MEMORY", "COST", "UNKNOWN"]
-    assert "64 tokens/step" in out
+    assert "× 1 GPU × 64 tokens = 64 tokens/step" in out
+    assert "beside it: embed_tokens, lm_head" in out
+    out_of_four = trainlint("explain", "--world-size", "4", "examples/article/axolotl.yaml").stdout
+    assert "× 4 GPUs ×" in out_of_four
     assert "gradient clipping at 1*" in out
     assert "run_pt.sh:3:4  lr=2e-5" in trainlint("explain", "--origins", ARTICLE).stdout
 

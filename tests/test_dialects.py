@@ -227,6 +227,12 @@ def test_axolotl_data_that_is_here_is_weighed(tmp_path: Path) -> None:
     assert facts(text + "  - path: org/hub\n", "x.yml", folder=tmp_path).unknown("dataset_bytes")
 
 
+@pytest.mark.parametrize(("key", "fact"), [("evals_per_epoch", "eval_steps"), ("saves_per_epoch", "save_steps")])
+def test_axolotl_intervals_by_the_epoch_are_no_number_of_steps(key: str, fact: str) -> None:
+    assert facts(AXOLOTL, "config.yml")[fact] is None
+    assert facts(f"{AXOLOTL}{key}: 4\n", "config.yml").unknown(fact)
+
+
 def test_axolotl_coerces_text_and_drops_what_it_does_not_know() -> None:
     (launch,) = launches(AXOLOTL.replace("lora_alpha", "lora_aplha"), "config.yml")
     (issue,) = launch.first.arguments.issues

@@ -359,3 +359,9 @@ def test_no_run_of_the_corpus_is_missed() -> None:
             if launches:
                 missed.append((skipped.path, launches[0].first.dialect))
     assert not missed
+
+
+def test_json_lines_are_data(tmp_path: Path) -> None:
+    row = '{"text": "what learning_rate and batch_size mean"}\n'
+    write(tmp_path, {"data.json": row * 2, "one.json": row, "list.json": f"[\n{row},\n{row}]"})
+    assert reasons(discover([tmp_path]), tmp_path) == {"data.json": "JSON Lines, which is data"}

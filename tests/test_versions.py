@@ -155,3 +155,14 @@ def test_what_deepspeed_has_removed() -> None:
     ((rule, severity, message, line),) = said(text, "ds.json", deepspeed="0.19.8")
     assert (rule, severity, line) == ("arguments/unknown", "error", 2)
     assert "compression library has been removed" in message
+
+
+TRL = "python sft.py --model_name_or_path m --dataset_name d --output_dir out --learning_rate 1e-5 --bf16 --packing\n"
+
+
+@pytest.mark.parametrize(("targets", "refused"), [({}, []), ({"trl": "0.12.2"}, []), ({"trl": "1.16.0"}, ["--bf16"])])
+def test_what_an_older_version_inherited_counts_where_none_is_stated(
+    targets: dict[str, str], refused: list[str]
+) -> None:
+    findings = Linter(Settings(targets=targets)).findings(SourceText("run.sh", TRL))
+    assert [finding.at.text for finding in findings if finding.rule == "arguments/invalid-value"] == refused

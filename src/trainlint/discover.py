@@ -29,6 +29,8 @@ HINTS = re.compile(
     rb"|torchrun|torch\.distributed|deepspeed|accelerate|llamafactory-cli|trl "
 )
 """A file with none of these describes no run that any dialect reads, so it need not be parsed."""
+JSON_LINES = re.compile(rb"\s*\{.*\}[ \t\r]*\n\s*\{")
+"""What no JSON text begins with: an object in one line and another one below it."""
 CALLS = re.compile(rb"(?:TrainingArguments|(?:SFT|DPO|KTO|ORPO|CPO|GRPO|RLOO|Reward)Config)\s*\(")
 """The same for Python and notebooks, most of which have to do with something else."""
 
@@ -271,6 +273,8 @@ def why_not(path: Path) -> str | None:
     hints = CALLS if SUFFIXES.get(path.suffix.lower()) in ("python", "notebook") else HINTS
     if hints.search(data) is None and not any(hint in data for hint in _plugin_hints()):
         return "describes no training run"
+    if path.suffix.lower() == ".json" and JSON_LINES.match(data):
+        return "JSON Lines, which is data"
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:

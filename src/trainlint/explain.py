@@ -169,7 +169,8 @@ def _what(card: _Card) -> list[str]:
             f"rank {card.show('lora_rank')}, alpha {card.show('lora_alpha')}{scale}, dropout {card.show('lora_dropout')}"
             f" on {card.show('target_modules')}"
         )
-        lines.append(f"trained in full beside it: {card.show('modules_to_save')}")
+        if (beside := card.show("modules_to_save")).rstrip("*") != "none":
+            lines.append(f"trained in full beside it: {beside}")
     bits = card.value("quantization_bits")
     quantised = f" · base in {bits} bits" if bits else ""
     zero = f" · ZeRO-{card.show('zero_stage')}" if card.value("zero_stage") else ""
@@ -195,9 +196,10 @@ def _bytes(size: int) -> str:
 
 
 def _step(card: _Card) -> list[str]:
+    gpus = card.show("world_size", unit=" GPU" if card.value("world_size") == 1 else " GPUs")
     return [
         f"{card.show('per_device_train_batch_size')} per device × {card.show('gradient_accumulation_steps')} accumulation"
-        f" × {card.show('world_size')} GPU × {card.show('sequence_length')} tokens = {card.show('tokens_per_step')} tokens/step"
+        f" × {gpus} × {card.show('sequence_length')} tokens = {card.show('tokens_per_step')} tokens/step"
     ]
 
 

@@ -151,7 +151,7 @@ class Run:
             return self.stated[name]
         derivation = self.derivations.get(name)
         if derivation is None:
-            return _unknown(name, Unknown(f"{self.title} has no setting for it", name))
+            return _unknown(name, Unknown(f"{self.title} has no setting for {name}", name))
         view = View(self)
         try:
             value = derivation(view)

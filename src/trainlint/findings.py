@@ -47,6 +47,10 @@ class Fix:
     title: str
     edits: tuple[Edit, ...]
     safe: bool = False
+    sets: frozenset[str] = frozenset()
+    """The facts that the edits change."""
+    reads: frozenset[str] = frozenset()
+    """The facts that the finding and its edits rest on."""
 
 
 @dataclass(frozen=True, slots=True)

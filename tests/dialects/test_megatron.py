@@ -105,6 +105,10 @@ def test_values_that_argparse_refuses() -> None:
     assert certain_issues(SCRIPT.replace("--lr-decay-style cosine", "--lr-decay-style cosin")) == [
         ("choice", "cosin", 21, 22, True)
     ]
+    of_a_fork = SCRIPT.replace(
+        "--swiglu", "--patch-tokenizer-type x --patch-size 14 --position-embedding-type alibi --optimizer cpu-adam"
+    )
+    assert certain_issues(of_a_fork) == []
     assert certain_issues(SCRIPT.replace("--bf16", "--bf16 true")) == [("unknown", "true", 27, 12, False)]
 
 

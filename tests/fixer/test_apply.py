@@ -13,7 +13,7 @@ from helpers_fixes import fixed, relint
 from trainlint.findings import Finding, Fix, Severity
 from trainlint.fixer.apply import MOST_PASSES, Fixed, fix, fix_linked
 from trainlint.linter import Linter
-from trainlint.settings import Settings
+from trainlint.settings import Settings, state
 from trainlint.text import Edit, Location, SourceText, Span, apply
 
 Rules = dict[str, tuple[str, str]]
@@ -233,3 +233,43 @@ def test_a_safe_run_leaves_judgements_alone() -> None:
     assert result.text == script.replace(" --learning_rate 1", "")
     assert all(finding.fix is not None and finding.fix.safe for finding in result.applied)
     assert apply(script, result.passes[0]) == result.text
+
+
+ONE_GPU = Settings(stated=state(world_size=1))
+FULL = """python run_clm.py --model_name_or_path meta-llama/Llama-2-7b-hf --train_file data.txt --do_train --output_dir out \\
+    --per_device_train_batch_size 1 --gradient_accumulation_steps 1 --block_size 64 \\
+    --learning_rate 2e-5 --num_train_epochs 3
+"""
+
+
+def test_the_rate_is_judged_again_after_the_step_grew() -> None:
+    at_once = fixed(SourceText("run.sh", FULL), ONE_GPU).text
+    enlarged = FULL.replace("steps 1", "steps 8").replace("block_size 64", "block_size 512")
+    assert "--gradient_accumulation_steps 8 --block_size 512 " in at_once
+    assert at_once == fixed(SourceText("run.sh", enlarged), ONE_GPU).text
+    assert "--learning_rate 2.6e-6 " in at_once
+
+
+def test_a_step_large_enough_with_the_longer_block_is_left_alone() -> None:
+    text = FULL.replace(
+        "--per_device_train_batch_size 1 --gradient_accumulation_steps 1", "--per_device_train_batch_size 8"
+    )
+    assert "gradient_accumulation_steps" not in fixed(SourceText("run.sh", text), ONE_GPU).text
+
+
+def test_fixes_that_wait_for_each_other_are_made_together() -> None:
+    source = SourceText("f", "a b")
+    waiting = [
+        Finding(
+            "x/a",
+            "warning",
+            "high",
+            "",
+            at,
+            "",
+            fix=Fix("", (Edit(at, new),), False, frozenset({name}), frozenset("ab")),
+        )
+        for name, new, at in (("a", "c", Location(source, Span(0, 1))), ("b", "d", Location(source, Span(2, 3))))
+    ]
+    result = fix(source, lambda text: waiting if text is source else [], lambda finding: True)
+    assert result.text == "c d"

@@ -201,7 +201,7 @@ def require() -> None:
     """End with exit 2 and the way out where the packages of the experiment are not installed. Imports none of them."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
-        raise click.UsageError(f"this needs {', '.join(missing)}, which is not installed: {INSTALL}")
+        raise click.UsageError(f"not installed, but needed: {', '.join(missing)}; {INSTALL}")
 
 
 def _tried(linter: Linter, source: SourceText, launches: Sequence[Launch], plan: Plan) -> Experiment:

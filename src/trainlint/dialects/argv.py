@@ -339,7 +339,10 @@ def _note_duplicate(arguments: Arguments, argument: Argument) -> None:
     if earlier is None or earlier.unknown or argument.unknown or earlier.value == argument.value:
         return
     flag = argument.key.text
-    message = f"{flag} is given twice, as {earlier.at.text} and as {argument.at.text}: the last one wins, silently"
+    first, last = earlier.at.text, argument.at.text
+    if first == last:  # one variable holds both
+        first, last = str(earlier.value), str(argument.value)
+    message = f"{flag} is given twice, as {first} and as {last}: the last one wins, silently"
     arguments.issues.append(
         ArgumentIssue(
             "duplicate", argument.name, message, argument.key, f"remove the {flag} that is not meant",

@@ -129,10 +129,13 @@ def _save_strategy(r: View) -> str:
     return str(r.arg("save_strategy") or "epoch")
 
 
-def _save_steps(r: View) -> Any:
-    if r.given("saves_per_epoch") and r.arg("saves_per_epoch"):
-        raise Unknown("saves_per_epoch depends on the number of steps in an epoch", "save_steps")
-    return r.arg("save_steps")
+def _every(steps: str, per_epoch: str) -> Derivation:
+    def interval(r: View) -> Any:
+        if r.given(per_epoch) and r.arg(per_epoch):
+            raise Unknown(f"{per_epoch} depends on the number of steps in an epoch", steps)
+        return r.arg(steps)
+
+    return interval
 
 
 def _max_grad_norm(r: View) -> float:
@@ -179,9 +182,9 @@ FACTS: dict[str, Derivation] = {
     "datasets": _datasets,
     "eval_data": _eval_data,
     "eval_strategy": _eval_strategy,
-    "eval_steps": arg("eval_steps"),
+    "eval_steps": _every("eval_steps", "evals_per_epoch"),
     "save_strategy": _save_strategy,
-    "save_steps": _save_steps,
+    "save_steps": _every("save_steps", "saves_per_epoch"),
     "packing": lambda r: bool(r.arg("sample_packing")) or r.stage == "pt",
     "gradient_checkpointing": lambda r: bool(r.arg("gradient_checkpointing")),
     "seed": _or("seed", 42),

@@ -179,8 +179,8 @@ def counted(label: str, word: Word) -> Fact:
     return Fact(label, int(first), "known", word.origin)
 
 
-def _unknown(label: str, reason: str, origin: Origin | None = None) -> Fact:
-    return Fact(label, None, "unknown", origin or Origin("computed", reason), reason, "world_size")
+def _unknown(label: str, reason: str, origin: Origin | None = None, missing: str = "world_size") -> Fact:
+    return Fact(label, None, "unknown", origin or Origin("computed", reason), reason, missing)
 
 
 def product(one: Fact, other: Fact) -> Fact:
@@ -199,9 +199,10 @@ def product(one: Fact, other: Fact) -> Fact:
 def _visible(source: SourceText, environment: dict[str, Word]) -> Fact:
     word = environment.get("CUDA_VISIBLE_DEVICES")
     if word is None:
-        return _unknown("visible_devices", "CUDA_VISIBLE_DEVICES is not set: every GPU of the machine is visible")
+        reason = "CUDA_VISIBLE_DEVICES is not set: every GPU of the machine is visible"
+        return _unknown("visible_devices", reason, missing="visible_devices")
     if word.text is None:
-        return _unknown("visible_devices", word.unknown or "", word.origin)
+        return _unknown("visible_devices", word.unknown or "", word.origin, "visible_devices")
     devices = [device for device in word.text.split(",") if device.strip() and device.strip() != "-1"]
     return Fact("visible_devices", len(devices), "known", word.origin)
 

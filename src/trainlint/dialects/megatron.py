@@ -1,6 +1,7 @@
 """Megatron-LM: `pretrain_*.py` with dashed flags, its test files with `MODEL_ARGS`, and `--yaml-cfg`.
 
-Forks add flags of their own and keep the script's name, so an unknown flag is a finding only where it is a near miss.
+Forks add flags of their own and keep the script's name, so an unknown flag is a finding only where it is a near miss. They
+add choices, too: beside a flag that is certainly a fork's, neither a near miss nor a value is a finding.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ MARKS = frozenset(
 ENOUGH = 4
 DEGREES = ("tensor_model_parallel_size", "pipeline_model_parallel_size", "context_parallel_size")
 TEST_KEY = "MODEL_ARGS"
+VALUES = ("type", "choice", "range", "missing-value")
+"""The kinds of issues about the value of a known flag."""
 INFERENCE = frozenset({"inference_max_requests", "num_tokens_to_generate", "max_tokens_to_oom", "tasks", "task"})
 
 
@@ -192,6 +195,9 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
     if not _is_run(set(arguments.given)) and "yaml_cfg" not in arguments.given:
         return None
     arguments.issues = _typos(arguments.issues)
+    misspelt = {issue.name.replace("-", "_") for issue in arguments.issues if issue.replacement is not None}
+    if set(arguments.given) - SCHEMA.keys() - misspelt:
+        arguments.issues = [i for i in arguments.issues if i.kind not in VALUES and i.replacement is None]
     _put_yaml_below(arguments, document, started, context)
     return [from_command(DIALECT, document, started, context, arguments, SCHEMA)]
 

@@ -136,14 +136,17 @@ class Spec:
     @cached_property
     def any_version(self) -> Edition:
         """The widest reading: what some version takes, with the newest default. Judges where no version is stated."""
-        types = dict.fromkeys(name for edition in self.taken for name in edition.type.split(" | "))
-        choices = _widest([edition.choices for edition in self.taken])
-        item_choices = _widest([edition.item_choices for edition in self.taken])
-        bounds = self.newest.bounds if all(edition.bounds == self.newest.bounds for edition in self.taken) else ()
+        editions = self.taken
+        if self.inherited is not None and editions[0].first != self.versions[0]:
+            editions = (*self.inherited.taken, *editions)
+        types = dict.fromkeys(name for edition in editions for name in edition.type.split(" | "))
+        choices = _widest([edition.choices for edition in editions])
+        item_choices = _widest([edition.item_choices for edition in editions])
+        bounds = self.newest.bounds if all(edition.bounds == self.newest.bounds for edition in editions) else ()
         first = self.taken[0].first
-        bare = any(edition.bare for edition in self.taken)
-        words = dict.fromkeys(name for edition in self.taken for name in (edition.picked or edition.type).split(" | "))
-        picked = " | ".join(words) if any(edition.picked for edition in self.taken) else None
+        bare = any(edition.bare for edition in editions)
+        words = dict.fromkeys(name for edition in editions for name in (edition.picked or edition.type).split(" | "))
+        picked = " | ".join(words) if any(edition.picked for edition in editions) else None
         return replace(
             self.newest, first=first, type=" | ".join(types), choices=choices, bounds=bounds, bare=bare,
             item_choices=item_choices, picked=picked,

@@ -1,8 +1,9 @@
 """Applying fixes until nothing more applies, and keeping only those after which a new look finds the text better.
 
 In each pass the fixes that do not touch each other are spliced in together and the result is linted. If that is not better,
-the pass is halved until the fix that spoils it is found; it is dropped and the others stay. What overlapped waits for the
-next pass. A fix is no better if it adds a finding as severe as the one that it mends; a milder one is the smaller evil.
+the pass is halved until the fix that spoils it is found; it is dropped and the others stay. What overlapped, or reckons with
+a value that another fix changes, waits for the next pass. A fix is no better if it adds a finding as severe as the one that
+it mends; a milder one is the smaller evil.
 """
 
 from __future__ import annotations
@@ -126,9 +127,10 @@ class _Fixing:
         """One pass; False where nothing was left to try."""
         fresh = [finding for finding in wanted if self.owns(finding) and self._key(finding) not in self._tried]
         uncovering = [finding for finding in fresh if finding.rule.startswith(UNCOVERING)]
+        settled = _settled(fresh)
         # the worst first, and by themselves: what a fix may uncover depends on what it mends
-        worst = min((SEVERITIES.index(finding.severity) for finding in fresh), default=0)
-        batch = _apart(uncovering or [finding for finding in fresh if SEVERITIES.index(finding.severity) == worst])
+        worst = min((SEVERITIES.index(finding.severity) for finding in settled), default=0)
+        batch = _apart(uncovering or [finding for finding in settled if SEVERITIES.index(finding.severity) == worst])
         if not batch:
             return False
         kept, result = self._best(batch, [], None)
@@ -201,6 +203,20 @@ def _counted(findings: Iterable[Finding]) -> Counter[tuple[str, str]]:
 
 def _splices(fixes: Iterable[Finding]) -> Splices:
     return tuple((edit.at.span, edit.text) for finding in fixes if finding.fix for edit in finding.fix.edits)
+
+
+def _settled(findings: Sequence[Finding]) -> Sequence[Finding]:
+    """Those whose fix reckons with nothing that the fix of another one changes; all, where each waits for another.
+
+    A learning rate waits for the size of the step: both mended at once would mend the same thing twice.
+    """
+    settled = [
+        finding
+        for finding in findings
+        if finding.fix
+        and not any(other.fix and other.fix.sets & finding.fix.reads - finding.fix.sets for other in findings)
+    ]
+    return settled or findings
 
 
 def _apart(findings: Iterable[Finding]) -> list[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -218,4 +218,13 @@ def _fix(rule: Rule, case: Case, scope: _Scope) -> Fix | None:
             return None
         edits.append(edit)
         titles.append(f"set {run.spell(fact)} to {text}")
-    return Fix(" and ".join(titles), tuple(edits), rule.safe) if edits else None
+    reads = _names(scope.view.read.values())
+    return Fix(" and ".join(titles), tuple(edits), rule.safe, frozenset(case.fix), reads) if edits else None
+
+
+def _names(facts: Iterable[Fact]) -> frozenset[str]:
+    """The facts and all that they were derived from, by name."""
+    names: set[str] = set()
+    for fact in facts:
+        names |= {fact.name, *_names(fact.reads)}
+    return frozenset(names)
