@@ -150,11 +150,8 @@ def warmup_steps(r: View) -> int:
 
 
 def eval_steps(r: View) -> Any:
-    """Steps between evaluations, None where none happen by steps; unset, the Trainer takes logging_steps."""
-    if r.eval_strategy != "steps":
-        return None
-    value = r.arg("eval_steps")
-    return value if value is not None else r.arg("logging_steps")
+    """Steps between evaluations, None where none happen by steps; unset or 0, the Trainer takes logging_steps."""
+    return (r.arg("eval_steps") or r.arg("logging_steps")) if r.eval_strategy == "steps" else None
 
 
 def eval_strategy(r: View) -> str:
