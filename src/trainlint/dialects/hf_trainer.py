@@ -437,7 +437,7 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
     if own is None:
         run = command_run(DIALECT, document, started, context, SCHEMA, closed=False)
     else:
-        arguments = own.arguments(document, started.words, context)
+        arguments = own.arguments(document, started, context)
         run = from_command(DIALECT, document, started, context, arguments, own.schema)
         link_files(run)
     if not set(run.arguments.given) & MARKS and run.arguments.open is None:
