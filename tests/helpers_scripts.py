@@ -31,7 +31,7 @@ def command(text: str, folder: Path = FIXTURES) -> tuple[declared.Declared | Non
     started = start(document, document.invocations[-1].alternatives[0])
     assert started is not None
     own = declared.of(document, started, context)
-    return own, own.arguments(document, started.words, context) if own is not None else Arguments()
+    return own, own.arguments(document, started, context) if own is not None else Arguments()
 
 
 def script(folder: Path, text: str, name: str = "train.py", **others: str) -> declared.Declared | None:

@@ -176,19 +176,40 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """What a script leaves in a file: its text, None where only a run could tell it, and the command that writes it."""
+
+    text: str | None
+    parts: tuple[Part, ...] = field(compare=False)
+    at: Location = field(compare=False)
+
+    def place(self, span: Span) -> Location:
+        """Where the script has these characters, else the command."""
+        start = 0
+        for part in self.parts:
+            end = start + len(part.text or "")
+            if start <= span.start and span.end <= end:
+                piece = part.slice(span.start - start, span.end - start)
+                found = piece.origin.literal
+                return found if found is not None and found.text == piece.text else self.at
+            start = end
+        return self.at
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """One simple command as bash would run it.
 
     `environment` holds the assignments before the command and the exported variables at that moment.
     `directory` is the working directory relative to the script's own start (None: unknown after a `cd`).
-    `files` are those that the script has written by then, by path, with their text where it is known.
+    `files` are those that the script has written by then, by path.
     """
 
     words: tuple[Word, ...]
     span: Span
     environment: dict[str, Word] = field(default_factory=dict)
     directory: str | None = ""
-    files: Mapping[str, str | None] = field(default_factory=dict)
+    files: Mapping[str, Written] = field(default_factory=dict)
 
     @property
     def name(self) -> Word:
@@ -310,14 +331,17 @@ class Document:
     comments: list[Span] = field(default_factory=list)
 
     @property
-    def written(self) -> dict[str, str | None]:
-        """What the commands that name a file find in it, of those that the script writes; None where that is not known."""
-        found: dict[str, str | None] = {}
+    def written(self) -> dict[str, Written]:
+        """What the commands that name a file find in it, of those that the script writes."""
+        found: dict[str, Written] = {}
         for command in (command for invocation in self.invocations for command in invocation.alternatives):
-            for path, text in command.files.items():
+            for path, written in command.files.items():
                 name = path.rpartition("/")[2]
-                if any(name in (word.text or "") for word in command.words) and found.setdefault(path, text) != text:
-                    found[path] = None
+                if (
+                    any(name in (word.text or "") for word in command.words)
+                    and found.setdefault(path, written) != written
+                ):
+                    found[path] = Written(None, (), written.at)
         return found
 
     def at(self, span: Span) -> Location:

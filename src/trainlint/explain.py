@@ -39,8 +39,8 @@ def to_json(launches: Iterable[Launch]) -> str:
         facts = {name: _fact_json(launch.fact(name)) for name in STATUS_FACTS}
         runs.append(
             {
-                "path": launch.at.source.path,
-                "line": launch.at.start.line,
+                "path": launch.at.on_disk.source.path,
+                "line": launch.at.on_disk.start.line,
                 "dialect": launch.first.dialect,
                 "facts": facts,
                 "versions": _versions_json(launch),
@@ -80,8 +80,8 @@ def _origin_json(origin: Origin) -> list[dict[str, Any]]:
     for step in origin.walk():
         entry: dict[str, Any] = {"kind": step.kind, "text": step.text}
         if step.at is not None:
-            start = step.at.start
-            entry |= {"path": step.at.source.path, "line": start.line, "column": start.column}
+            at = step.at.on_disk
+            entry |= {"path": at.source.path, "line": at.start.line, "column": at.start.column}
         steps.append(entry)
     return steps
 
@@ -125,7 +125,8 @@ def _card(launch: Launch, origins: bool, coverage: bool) -> str:
     launcher = f" · started by {started.launcher or started.name}" if started is not None else ""
     ways = len(launch.alternatives)
     branches = f" · {ways} ways through the branches before it" if ways > 1 else ""
-    lines = [f"{launch.at.source.path}:{launch.at.start.line}  {run.title}{launcher}{branches}"]
+    place = launch.at.on_disk
+    lines = [f"{place.source.path}:{place.start.line}  {run.title}{launcher}{branches}"]
     lines += [
         f"{package} {version}, {f'from {where}' if where else 'as stated'}"
         for package, version, where in _versions(launch)
@@ -351,7 +352,8 @@ def _origins(card: _Card) -> list[str]:
 def _places(origin: Origin, told_elsewhere: set[int]) -> list[str]:
     lines = []
     for depth, step in _steps(origin, told_elsewhere):
-        at = f"{step.at.source.path}:{step.at.start.line}:{step.at.start.column}  " if step.at is not None else ""
+        place = step.at.on_disk if step.at is not None else None
+        at = f"{place.source.path}:{place.start.line}:{place.start.column}  " if place is not None else ""
         if step.text or at:
             lines.append(f"{'  ' * (depth + 1)}{at}{step.text}  ({step.kind})")
     return lines

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from trainlint.document import Document
+from trainlint.document import Document, Written
 from trainlint.facts import Unknown
 from trainlint.places import starts
 from trainlint.text import SourceText, Unreadable
@@ -28,7 +28,7 @@ class Files:
     def __init__(self, parse: Callable[[SourceText], Document]) -> None:
         self.parse = parse
         self._documents: dict[Path, Document] = {}
-        self._written: dict[Path, str | None] = {}
+        self._written: dict[Path, Written] = {}
         self._of_script: dict[Path, Document] = {}
         self._sourced: list[Path] = []
 
@@ -44,7 +44,7 @@ class Files:
     def begin(self, document: Document) -> None:
         """From now on, the files that this script writes hold what it writes there."""
         here = Path(os.path.abspath(starts(document.source)[0]))
-        self._written = {Path(os.path.normpath(here / path)): text for path, text in document.written.items()}
+        self._written = {Path(os.path.normpath(here / path)): file for path, file in document.written.items()}
         self._of_script.clear()
         self._sourced += [path for path in document.sourced if path not in self._sourced]
 
@@ -88,11 +88,11 @@ class Files:
         """The file, read and parsed, called as seen from the working directory. Raises `Unknown` where it cannot be."""
         called = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
         if path in self._written:
-            text = self._written[path]
-            if text is None:
+            written = self._written[path]
+            if written.text is None:
                 raise Unknown(f"{called} is written by the script, with values that only a run knows")
             if path not in self._of_script:
-                self._of_script[path] = self.parse(SourceText(called, text))
+                self._of_script[path] = self.parse(SourceText(called, written.text, place=written.place))
             return self._of_script[path]
         if path not in self._documents:
             try:

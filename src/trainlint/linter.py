@@ -89,7 +89,7 @@ class Linter:
                 except Exception:
                     report.internal_errors.append(_internal(source.path, rule.id))
                     failed.add(rule.id)
-        settled = _settle(found)
+        settled = [_on_disk(finding) for finding in _settle(found)]
         silenced = {finding.rule for finding in found} - {finding.rule for finding in settled}
         judged = chosen - failed - silenced - {gap.rule for gap in undecided}
         # each launch has its own suppressions, so what they share is told in one only after them
@@ -173,6 +173,14 @@ def _excuse(run: Run, document: Document) -> None:
             run.arguments.issues = [
                 issue for issue in run.arguments.issues if issue.at.span.end <= at.start or issue.at.span.start > at.end
             ]
+
+
+def _on_disk(finding: Finding) -> Finding:
+    """A finding in a text that the script writes points into the script, and no fix edits such a text."""
+    related = tuple(replace(place, at=place.at.on_disk) for place in finding.related)
+    edits = finding.fix.edits if finding.fix is not None else ()
+    fix = None if any(edit.at.source.place is not None for edit in edits) else finding.fix
+    return replace(finding, at=finding.at.on_disk, related=related, fix=fix)
 
 
 def _internal(path: str, where: str) -> InternalError:

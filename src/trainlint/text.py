@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -49,12 +49,16 @@ class Position:
 
 @dataclass(frozen=True, eq=False)
 class SourceText:
-    """The text of one file. `path` is what the user called it; `file` is where it lies, or None for stdin."""
+    """The text of one file. `path` is what the user called it; `file` is where it lies, or None for stdin.
+
+    `place` is for a text that no file holds yet, because a script writes it: where in the script a span of it stands.
+    """
 
     path: str
     text: str
     file: Path | None = None
     bom: bool = field(default=False)
+    place: Callable[[Span], Location] | None = None
 
     @classmethod
     def load(cls, file: Path, path: str | None = None) -> SourceText:
@@ -137,6 +141,11 @@ class Location:
     @property
     def text(self) -> str:
         return self.source[self.span]
+
+    @property
+    def on_disk(self) -> Location:
+        """Itself, or for a text that a script writes, its place in the script."""
+        return self if self.source.place is None else self.source.place(self.span)
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,3 +188,41 @@ def test_a_script_is_read_once_and_only_for_a_launch(folder: Path, monkeypatch: 
     linter.read(SourceText("c.sh", text, folder / "c.sh"))
     assert read == ["train.py"]
     assert {path.name for path in linter.linked} == {"train.py", "model.py"}
+
+
+DECLARES = "parser.add_argument('--model', required=True)\n"
+REST = "parser.add_argument('--learning_rate', type=float)\nparser.add_argument('--epochs', type=int)\n"
+
+
+def missing(folder: Path, script: str, flags: str = "--learning_rate 1e-4 --epochs 3") -> list[str]:
+    (folder / "own.py").write_text(script, "utf-8")
+    text = f"python own.py {flags}"
+    return [f.at.text for f in found(text, folder) if f.rule == "arguments/missing"]
+
+
+def test_a_required_argument_that_is_missing(folder: Path) -> None:
+    head = "import argparse\nparser = argparse.ArgumentParser()\n"
+    plain = f"{head}{DECLARES}{REST}parser.parse_args()\n"
+    assert missing(folder, plain) == ["own.py"]
+    for flags in ("--learning_rate 1 --epochs $N", "--learning_rate 1 --epochs 3 $MORE", "--learning_rate 1 --epochs 3 --mod x",
+                  "--learning_rate 1 --epochs 3 --help", "args.json --learning_rate 1 --epochs 3"):  # fmt: skip
+        assert missing(folder, plain, flags) == [], flags
+    for script in (
+        f"{head}if x:\n    {DECLARES}{REST}parser.parse_args()\n",
+        f"{head}def more():\n    {DECLARES}{REST}if x:\n    more()\nparser.parse_args()\n",
+        f"{head}{DECLARES}{REST}parser.add_argument('file')\nparser.parse_args()\n",
+        f"{head}{DECLARES}{REST}parser.parse_known_args()\n",
+        f"{head}{DECLARES}{REST}if x:\n    parser.parse_args()\nelse:\n    parser.parse_args(y)\n",
+        f"{head}{DECLARES}{REST}commands = parser.add_subparsers()\nparser.parse_args()\n",
+        plain.replace("import argparse", "import configargparse as argparse"),
+    ):
+        assert missing(folder, script) == [], script
+
+
+def test_a_field_without_a_default_is_required(folder: Path) -> None:
+    fields = "    model: str\n    learning_rate: float\n    epochs: int = 3\n    packing: bool = False\n"
+    script = "from dataclasses import dataclass\nfrom transformers import HfArgumentParser\n"
+    script += f"@dataclass\nclass A:\n{fields}parser = HfArgumentParser((A,))\n(args,) = parser.parse_args_into_dataclasses()\n"
+    assert missing(folder, script) == ["own.py"]
+    assert missing(folder, script, "--learning_rate 1e-4 --epochs 3 --model x") == []
+    assert missing(folder, script, "args.yaml --learning_rate 1e-4 --epochs 3") == []

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from trainlint.dialects import argv, dotted
 from trainlint.dialects.base import Context
-from trainlint.dialects.launchers import Started
+from trainlint.dialects.launchers import Started, place
 from trainlint.dialects.tables import Schema, Spec, declared
 from trainlint.document import Document, Word
-from trainlint.facts import Argument, Arguments
+from trainlint.facts import Argument, ArgumentIssue, Arguments
 from trainlint.scripts import Parser
+from trainlint.text import Location
 
 MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 TRAINER = Schema("transformers:seq2seq", overrides={"optim": "adamw_torch"})
@@ -39,8 +41,9 @@ class Declared:
         known = self.parser.declarations.values()
         return frozenset(flag for one in known if one.entry.get("values") == 1 for flag in one.flags)
 
-    def arguments(self, document: Document, words: Sequence[Word], context: Context) -> Arguments:
+    def arguments(self, document: Document, started: Started, context: Context) -> Arguments:
         """The script's arguments on a command line, those that nobody declares with the value that their text says."""
+        words = started.words
         found = argv.read(
             document.source,
             words,
@@ -53,17 +56,43 @@ class Declared:
         if self.parser.config in found.given:
             found.open = found.open or f"the file behind --{self.parser.config} may set it"
         found.given = {name: self._told(argument) for name, argument in found.given.items()}
+        if self.closed and found.open is None and self._reads_flags_alone(words):
+            found.issues += self._missing(found, place(document.source, started), started.name)
         return found
+
+    def _reads_flags_alone(self, words: Sequence[Word]) -> bool:
+        """Is every word known, and none a file of arguments or a subcommand?"""
+        known = all(word.text is not None for word in words)
+        return known and self.parser.positionals == 0 and not argv.cut(words, self._greedy).positionals
+
+    def _missing(self, found: Arguments, at: Location, script: str) -> Iterator[ArgumentIssue]:
+        absent = [name for name in self.parser.declarations if name in self.parser.required - found.given.keys()]
+        if absent and not found.given.keys() & {"help", "version"}:
+            flags = ", ".join(self.parser.declarations[name].flags[0] for name in absent)
+            message = f'{script} requires {flags}: "error: the following arguments are required"'
+            where = [self.parser.declarations[name].at for name in absent]
+            related = tuple(("declared here", declared_at) for declared_at in where if declared_at is not None)
+            yield ArgumentIssue("missing", absent[0], message, at, f"give {flags}", related=related)
 
     def _told(self, argument: Argument) -> Argument:
         known = argument.name in self.schema
         if not known and self.closed:
             return replace(argument, unknown=argument.unknown or "the script does not declare it")
-        if isinstance(argument.value, str) and (self.parser.literals or not known):
+        if isinstance(argument.value, str) and self.parser.literals:
+            argument = replace(argument, value=_literal(argument.value))
+        elif isinstance(argument.value, str) and not known:
             argument = replace(argument, value=dotted.typed(argument.value))
         if _alien(argument.name, argument.value):
             return replace(argument, unknown=argument.unknown or f"the script takes {argument.value!r} as it is")
         return argument
+
+
+def _literal(text: str) -> Any:
+    """As fire reads a value: a Python literal, or the text itself. Words in brackets need no quotes."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return dotted.typed(text) if text.startswith(("[", "{", "(")) else text
 
 
 def _alien(name: str, value: Any) -> bool:

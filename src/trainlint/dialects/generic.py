@@ -171,7 +171,7 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
     trains = any(FACT_OF[name] in TRAINING for name in kept.given)
     own = declared.of(document, started, context) if trains else None
     if own is not None and _is_run({*kept.given, *own.schema}, ENOUGH_FLAGS, 1):
-        arguments = own.arguments(document, started.words, context)
+        arguments = own.arguments(document, started, context)
         arguments.given |= {name: _number(arguments.given[name]) for name in arguments.given.keys() & FACT_OF.keys()}
         return _finish(from_command(DIALECT, document, started, context, arguments, own.schema))
     if not _is_run(set(kept.given), ENOUGH_FLAGS, 1):

@@ -17,7 +17,7 @@ KINDS = {"integer": "int", "float": "float", "string": "str", "bool": "bool", "b
 
 def read(script: Module, project: Project) -> Parser | None:
     """The flags that a script defines. Any module that it imports may define more, so the parser is open."""
-    parser = Parser(spelled=False, abbreviations=False, positionals=None)
+    parser = Parser(spelled=False, abbreviations=False, positionals=None, greedy=True)
     parser.leave_open("absl takes the flags of every module that is imported")
     for node, frame in visit(script.tree, Frame.of(script)):
         if isinstance(node, ast.Call) and node.args:
@@ -37,7 +37,7 @@ def _define(parser: Parser, kind: str, call: ast.Call, frame: Frame, project: Pr
         return
     if not isinstance(name, str):
         return
-    entry: Definition = {"type": KINDS.get(kind, "any")}
+    entry: Definition = {"type": KINDS.get(kind, "any"), "values": 1}
     entry |= read_default(given["default"], frame.scope) if "default" in given else {"required": True}
     if isinstance(choices, list):
         entry["choices"] = choices
@@ -47,6 +47,6 @@ def _define(parser: Parser, kind: str, call: ast.Call, frame: Frame, project: Pr
         entry["type"] += " | None"
     flags: tuple[str, ...] = (f"--{name}",)
     if kind in ("bool", "boolean"):
-        entry["values"] = "?"
+        entry["values"] = 0
         flags = (*flags, f"--no{name}")
     parser.add(Declaration(name, flags, entry, project.locate(frame.module, call), name))

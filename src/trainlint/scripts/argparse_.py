@@ -28,6 +28,7 @@ from trainlint.scripts.values import Unevaluable, evaluate
 STRICT = frozenset({"parse_args", "parse_intermixed_args", "parse_args_into_dataclasses", "parse_args_and_config"})
 PARSES = STRICT | {"parse_known_args", "parse_known_intermixed_args"}
 GROUPS = frozenset({"add_argument_group", "add_mutually_exclusive_group"})
+PLAIN_PARSERS = frozenset({"argparse.ArgumentParser", "transformers.HfArgumentParser", "trl.TrlParser"})
 SUBCOMMANDS = frozenset({"add_subparsers", "add_parser"})
 HARMLESS = frozenset(
     {"print_help", "print_usage", "error", "exit", "format_help", "format_usage", "get_default", "register",
@@ -122,6 +123,10 @@ class _Reader:
         self.strict: list[_Stage] = []
         self._seen: set[tuple[int, str]] = set()
         self._defaults: list[tuple[str, Definition]] = []
+        self._homes: set[ast.AST | None] = set()
+        """The functions, or None for a module, in which a parser is made that a package's own class stands for."""
+        self._required: list[tuple[str, ast.AST | None]] = []
+        """Required arguments that no condition leaves out, each with the function that declares it."""
         self._made = False
         self._undecided = False
         """Are there defaults that nobody can name?"""
@@ -136,6 +141,10 @@ class _Reader:
             self.result.set_default(dest, value)
         if self._undecided:
             self.result.forget_defaults()
+        if len(self.strict) == 1 and not self.known:
+            self.result.required = {name for name, home in self._required if home in self._homes} & {
+                name for name, declaration in self.result.declarations.items() if declaration.entry.get("required")
+            }
         return self.result
 
     def parsed(self, call: ast.Call, frame: Frame) -> None:
@@ -255,6 +264,8 @@ class _Reader:
 
     def _constructed(self, call: ast.Call, frame: Frame) -> None:
         self._made = True
+        if external(call.func, frame.scope) in PLAIN_PARSERS:
+            self._homes.add(frame.function)
         options = {keyword.arg: keyword.value for keyword in call.keywords}
         if None in options or options.keys() & {"fromfile_prefix_chars", "prefix_chars"}:
             self.result.leave_open("its parser is made in a way that is not followed")
@@ -277,6 +288,8 @@ class _Reader:
             self.result.add(Declaration("config", ("--config",), {"type": "str | None", "default": None}))
         for classes in given[:1]:
             dataclasses_.add_classes(self.result, classes, frame.scope, self.project)
+            if isinstance(classes, ast.Tuple | ast.List):
+                self._required += [(name, frame.function) for name in self.result.declarations]
 
     # ----------------------------------------------------------------------------------------- what is done to a parser
 
@@ -379,7 +392,22 @@ class _Reader:
         if not flags[0].startswith("-"):
             self.result.positionals = None
             return
-        self.result.add(_declaration(flags, options, frame, self.project, call))
+        declaration = _declaration(flags, options, frame, self.project, call)
+        if _always(call, frame):
+            self._required.append((declaration.name, frame.function))
+        self.result.add(declaration)
+
+
+def _always(call: ast.Call, frame: Frame) -> bool:
+    """Is the call a statement of its function or module that no branch and no loop holds?"""
+    body = (frame.function or frame.module.tree).body
+    mains = [
+        inner
+        for node in body
+        if isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
+        for inner in node.body
+    ]
+    return any(isinstance(node, ast.Expr | ast.Assign) and node.value is call for node in (*body, *mains))
 
 
 def _declaration(

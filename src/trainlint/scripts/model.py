@@ -39,6 +39,8 @@ class Parser:
     declarations: dict[str, Declaration] = field(default_factory=dict)
     sections: list[str] = field(default_factory=list)
     open: str | None = None
+    required: set[str] = field(default_factory=set)
+    """Arguments without which it stops, whichever way the script takes."""
     drops: bool = False
     """Is it open because it lets unknown arguments pass, which then do nothing?"""
     spelled: bool = True

@@ -6,6 +6,7 @@ import posixpath
 import re
 from typing import TYPE_CHECKING
 
+from trainlint.document import Origin, Part, Written
 from trainlint.places import starts
 from trainlint.readers.shell import pure
 from trainlint.readers.shell.code import Code, Value
@@ -74,19 +75,36 @@ def write(call: Call) -> None:
         if operator not in _WRITES or not name or name.startswith("/dev/") or state.directory is None:
             continue
         path = posixpath.normpath(posixpath.join(state.directory, name))
-        text = _output(call)
+        after = _output(call)
         if operator.endswith(">>"):
             before = state.files.get(path)  # what lies on the disk is not the script's to say
-            text = before + text if before is not None and text is not None else None
-        state.files = {**state.files, path: text}
+            after = (
+                (*before.parts, *after)
+                if before is not None and before.text is not None and after is not None
+                else None
+            )
+        text = text_of(after) if after is not None else None
+        written = Written(text, after or (), Location(call.code.script, call.span))
+        state.files = {**state.files, path: written}
 
 
-def _output(call: Call) -> str | None:
+def _output(call: Call) -> Value | None:
+    """What a command prints; None where only a run could tell."""
     texts = [text for text in call.texts if text is not None]
     if len(texts) < len(call.words):
         return None
     if texts == ["cat"]:
-        text = text_of(heredoc(call) or ())
-        tabs = any(operator == "<<-" for operator, _ in call.raw.redirects)
-        return re.sub(r"^\t+", "", text, flags=re.MULTILINE) if text and tabs else text
-    return pure.printed(texts) if texts[0] in ("echo", "printf") else None
+        parts = heredoc(call)
+        if parts is None or not any(operator == "<<-" for operator, _ in call.raw.redirects):
+            return parts
+        text = text_of(parts)
+        return None if text is None else _made(re.sub(r"^\t+", "", text, flags=re.MULTILINE))
+    text = pure.printed(texts) if texts[0] in ("echo", "printf") else None
+    if text is None:
+        return None
+    verbatim = call.words[1].parts if len(texts) == 2 else ()
+    return (*verbatim, *_made("\n")) if text == f"{text_of(verbatim)}\n" else _made(text)
+
+
+def _made(text: str) -> Value:
+    return (Part(text, Origin("computed", text)),)

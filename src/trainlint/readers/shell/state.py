@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from trainlint.document import Origin, Part, Word
+from trainlint.document import Origin, Part, Word, Written
 from trainlint.readers.caller import Caller
 from trainlint.readers.shell.code import Value
 from trainlint.text import Span
@@ -98,8 +98,8 @@ class State:
     saved: tuple[dict[str, Variable | None], ...] = ()
     """What `local` hides, one mapping for each function that runs."""
 
-    files: Mapping[str, str | None] = field(default_factory=dict)
-    """What the script has written, by path; None where only a run could tell the text."""
+    files: Mapping[str, Written] = field(default_factory=dict)
+    """What the script has written, by path."""
     unset_is_empty: bool = False
     """Whether what the script does not set is empty, instead of unknown."""
 
@@ -191,8 +191,8 @@ def merge(states: States) -> States:
         first.positional = None
     if any(other.directory != first.directory for other in others):
         first.directory = None
-    paths = {path: None for state in kept for path in state.files if state.files != first.files}
-    first.files = {**first.files, **paths}
+    unsure = {path: file for state in kept for path, file in state.files.items() if state.files != first.files}
+    first.files = {**first.files, **{path: Written(None, (), file.at) for path, file in unsure.items()}}
     first.status = first.leaving = None
     return [first]
 
