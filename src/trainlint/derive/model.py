@@ -19,6 +19,9 @@ SIZE = re.compile(r"(?<![a-z0-9.])(?<!\d_)(\d+(?:[.p]\d+)?)\s?([bm])(?![a-z0-9])
 MIXTURE = re.compile(r"\d+x\d", re.IGNORECASE)
 ACTIVE = re.compile(r"-A(\d+(?:\.\d+)?)B(?![a-z0-9])", re.IGNORECASE)
 CHAT = re.compile(r"(^|[-_./])(chat|instruct|it|sft|rlhf|dpo|assistant)($|[-_.\d])", re.IGNORECASE)
+TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end_of_turn|>", "<|eot|>", "<|end|>")
+"""What ends a turn of a dialogue. A tokenizer that takes it for the end of every text belongs to a model that was tuned."""
+MAX_LENGTH = 100_000_000
 WIDTHS = {"float32": 4, "bfloat16": 2, "float16": 2}
 EMBEDDINGS = ("embed_tokens", "lm_head", "wte", "embed_in", "embed_out", "word_embeddings", "output_layer")
 
@@ -31,13 +34,21 @@ def model(r: View) -> Model:
     stated = r.run.stated.get("model_config")
     if stated is not None:
         return _found(r, _of_file(r, Path(stated.value)), "model-file", str(stated.value), stated.origin)
-    name = str(r.model_name_or_path)
+    name = _base(r, str(r.model_name_or_path))
     parent = r.read["model_name_or_path"].origin
     try:
         directory = _directory(r, name)
     except Unknown:
         return _of_catalogue(r, name, parent)
     return _found(r, _of_file(r, directory / "config.json"), "model-file", f"{directory}/config.json", parent)
+
+
+def _base(r: View, name: str) -> str:
+    """A directory of an adapter stands for the model that the adapter was trained on."""
+    with suppress(Unknown):
+        base = _object(r, _directory(r, name) / "adapter_config.json").get("base_model_name_or_path")
+        return base if isinstance(base, str) and base else name
+    return name
 
 
 def _found(r: View, model: Model, kind: Any, text: str, parent: Origin) -> Model:
@@ -48,9 +59,7 @@ def _found(r: View, model: Model, kind: Any, text: str, parent: Origin) -> Model
 
 
 def _of_file(r: View, file: Path) -> Model:
-    config = r.run.context["files"].json(file)
-    if not isinstance(config, dict):
-        raise Unknown(f"{file} is no JSON object")
+    config = _object(r, file)
     text = config.get("text_config")
     quantised = config.get("quantization_config")
     method = quantised.get("quant_method", "unknown") if isinstance(quantised, dict) else None
@@ -155,6 +164,48 @@ def tokenizer_vocab_size(r: View) -> int:
     return len(ids)
 
 
+def tokenizer_max_length(r: View) -> int:
+    """Some tokenizers state a number like 1e30 and mean no limit."""
+    length = _tokenizer(r).get("model_max_length")
+    if not isinstance(length, int) or not 0 < length < MAX_LENGTH:
+        raise Unknown("the tokenizer states no limit", "tokenizer_max_length")
+    return length
+
+
+def tokenizer_eos_token(r: View) -> str:
+    return _token(r, "eos_token")
+
+
+def tokenizer_pad_token(r: View) -> str:
+    return _token(r, "pad_token")
+
+
+def _token(r: View, name: str) -> str:
+    """A token of tokenizer_config.json; where that lacks it, another file may still name it."""
+    text = _text(_tokenizer(r).get(name))
+    if text is None:
+        raise Unknown(f"tokenizer_config.json names no {name}", f"tokenizer_{name}")
+    return text
+
+
+def _text(token: Any) -> str | None:
+    """A token stands as a text, or as an object that holds it."""
+    text = token.get("content") if isinstance(token, dict) else token
+    return text if isinstance(text, str) else None
+
+
+def _tokenizer(r: View) -> dict[str, Any]:
+    directory = _directory(r, r.tokenizer_name_or_path)
+    return _object(r, directory / "tokenizer_config.json")
+
+
+def _object(r: View, file: Path) -> dict[str, Any]:
+    found = r.run.context["files"].json(file)
+    if not isinstance(found, dict):
+        raise Unknown(f"{file} is no JSON object")
+    return found
+
+
 def model_parameters(r: View) -> int:
     """As the model's own index of weights counts, the catalogue states, its shape comes to, or its name says (`Llama-2-7b`)."""
     try:
@@ -220,7 +271,7 @@ def _has_experts(r: View) -> bool:
 
 
 def base_kind(r: View) -> str:
-    """`chat`, `base` or another kind: as the catalogue has it, else read off the model's name."""
+    """`chat`, `base` or another kind: as the catalogue has it, else read off the model's name or its tokenizer."""
     name = PurePosixPath(str(r.model_name_or_path)).name
     try:
         kind: str | None = r.model.kind
@@ -229,8 +280,21 @@ def base_kind(r: View) -> str:
     if kind is not None:
         return kind
     r.read.pop("model", None)
-    r.assume("read off the model's name")
-    return "chat" if CHAT.search(name) else "base"
+    if CHAT.search(name) or not _ends_turns(r, str(r.model_name_or_path)):
+        r.assume("read off the model's name")
+        return "chat" if CHAT.search(name) else "base"
+    r.assume("its tokenizer has a chat template and ends every text as a turn of a dialogue")
+    return "chat"
+
+
+def _ends_turns(r: View, name: str) -> bool:
+    """Is the tokenizer in the model's directory that of a chat model? A chat template alone is no sign: base models ship one."""
+    with suppress(Unknown):
+        directory = _directory(r, name)
+        config = _object(r, directory / "tokenizer_config.json")
+        template = config.get("chat_template") or (directory / "chat_template.jinja").is_file()
+        return bool(template) and _text(config.get("eos_token")) in TURN_ENDS
+    return False
 
 
 # ------------------------------------------------------------------------------------------------ what is trained of it

@@ -18,9 +18,12 @@ FACTS: dict[str, str] = {
     "causal_lm": "can a plain causal-LM script train the model?",
     "model_vocab_size": "rows of the model's embedding",
     "tokenizer_vocab_size": "tokens of the tokenizer, added ones included",
+    "tokenizer_max_length": "longest text that the tokenizer is said to be for, in tokens",
+    "tokenizer_eos_token": "the tokenizer's end-of-text token",
+    "tokenizer_pad_token": "the tokenizer's padding token",
     "required_tokenizer_size": "the only tokenizer size that the script accepts",
     "max_position_embeddings": "positions that the model was built for, in tokens",
-    "base_kind": "chat, base, hybrid, vision, …, as the catalogue has it, else chat or base by the model's name",
+    "base_kind": "chat, base, hybrid, vision, …, as the catalogue has it, else chat or base by the model's name or tokenizer",
     "learning_rate": "peak learning rate",
     "lr_scheduler_type": "shape of the learning rate over the run",
     "warmup_ratio": "share of the steps spent on warmup, as stated",
@@ -112,7 +115,7 @@ FACTS: dict[str, str] = {
 NUMBERS = frozenset(
     {
         "model_parameters", "active_parameters", "lora_parameters", "trainable_parameters", "hidden_size", "num_layers",
-        "model_vocab_size", "tokenizer_vocab_size", "required_tokenizer_size",
+        "model_vocab_size", "tokenizer_vocab_size", "tokenizer_max_length", "required_tokenizer_size",
         "max_position_embeddings", "learning_rate", "warmup_ratio", "warmup_steps", "per_device_train_batch_size",
         "gradient_accumulation_steps", "world_size", "visible_devices", "processes_per_node", "data_parallel_size",
         "effective_batch_size", "sequence_length", "tokens_per_step", "tokens_per_device_step", "num_train_epochs",

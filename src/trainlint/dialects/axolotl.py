@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from trainlint.dialects import argv, hf_script, hf_trainer, tree
+from trainlint.dialects import argv, continued, hf_script, hf_trainer, tree
 from trainlint.dialects.base import Context, Dialect, arg, names
 from trainlint.dialects.convert import Rejected, from_lax
 from trainlint.dialects.launchers import Options, Started, torchrun_processes
@@ -71,12 +71,12 @@ def _method(r: View) -> str:
     return "full" if adapter in (None, "") else str(adapter)
 
 
-def _adapter(derive: Derivation) -> Derivation:
-    return lambda r: derive(r) if r.method in ("lora", "qlora") else None
+def _continues(r: View) -> str | None:
+    return "lora_model_dir" if r.given("lora_model_dir") and r.arg("lora_model_dir") else None
 
 
 def _targets(r: View) -> list[str]:
-    if r.method not in ("lora", "qlora"):
+    if r.method not in hf_script.LORA:
         return []
     return ["all-linear"] if r.arg("lora_target_linear") else names(r.arg("lora_target_modules"))
 
@@ -153,6 +153,13 @@ def _spread_by(r: View) -> str | None:
     return "layer_offloading" if r.given("layer_offloading") and r.arg("layer_offloading") else None
 
 
+OWN_ADAPTER: dict[str, Derivation] = {
+    "lora_rank": hf_script.lora("lora_r"),
+    "lora_alpha": hf_script.lora("lora_alpha"),
+    "lora_dropout": lambda r: _or("lora_dropout", 0.0)(r) if r.method in hf_script.LORA else None,
+    "target_modules": _targets,
+    "modules_to_save": hf_script.modules("lora_modules_to_save"),
+}
 FACTS: dict[str, Derivation] = {
     **hf_trainer.FACTS,
     "stage": _stage,
@@ -172,11 +179,7 @@ FACTS: dict[str, Derivation] = {
     "max_grad_norm": _max_grad_norm,
     "mixed_precision": _mixed_precision,
     "torch_dtype": lambda r: "auto",
-    "lora_rank": _adapter(arg("lora_r")),
-    "lora_alpha": _adapter(arg("lora_alpha")),
-    "lora_dropout": _adapter(_or("lora_dropout", 0.0)),
-    "target_modules": _targets,
-    "modules_to_save": lambda r: names(r.arg("lora_modules_to_save")) if r.method in ("lora", "qlora") else [],
+    **continued.over(OWN_ADAPTER, _continues),
     "quantization_bits": _quantization,
     "datasets": _datasets,
     "eval_data": _eval_data,

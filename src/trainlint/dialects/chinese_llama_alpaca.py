@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from trainlint.dialects import hf_script, hf_trainer, tree
-from trainlint.dialects.base import Context, Dialect, arg, names
+from trainlint.dialects import continued, hf_script, hf_trainer, tree
+from trainlint.dialects.base import Context, Dialect, arg
 from trainlint.dialects.convert import from_loaded
 from trainlint.dialects.launchers import Started
 from trainlint.dialects.tables import Schema
@@ -53,25 +53,8 @@ def _own(r: View, name: str) -> Any:
     return r.arg(name) if name in r.run.context["schema"] else None
 
 
-def _adapter(name: str) -> Derivation:
-    """A LoRA setting: None in a full fine-tune, unknown where `peft_path` continues another adapter."""
-
-    def derive(r: View) -> object:
-        if r.method == "full":
-            return None
-        if r.given("peft_path"):
-            raise Unknown("peft_path continues an adapter, whose own settings hold", name)
-        return r.arg(name)
-
-    return derive
-
-
-def _targets(r: View) -> list[str]:
-    return [] if r.method == "full" else names(_adapter("trainable")(r))
-
-
-def _trained_whole(r: View) -> list[str]:
-    return [] if r.method == "full" else names(_adapter("modules_to_save")(r))
+def _continues(r: View) -> str | None:
+    return "peft_path" if r.given("peft_path") and r.arg("peft_path") else None
 
 
 def _sequence_length(r: View) -> int:
@@ -81,8 +64,9 @@ def _sequence_length(r: View) -> int:
         return int(r.arg("max_seq_length"))
     length = r.arg("block_size")
     if length is None:
-        raise Unknown("block_size is unset: the tokenizer's model_max_length, at most 1024", "sequence_length")
-    return int(length)
+        return min(int(r.tokenizer_max_length), 1024)
+    limit = r.run.fact("tokenizer_max_length")
+    return int(length) if not limit.known or limit.value >= length else int(r.tokenizer_max_length)
 
 
 def _datasets(r: View) -> list[str]:
@@ -109,6 +93,11 @@ def _required_tokenizer_size(r: View) -> int:
     return int(wanted[1])
 
 
+OWN_ADAPTER: dict[str, Derivation] = {
+    **{name: hf_script.lora(name) for name in ("lora_rank", "lora_alpha", "lora_dropout")},
+    "target_modules": hf_script.modules("trainable"),
+    "modules_to_save": hf_script.modules("modules_to_save"),
+}
 FACTS: dict[str, Derivation] = {
     **hf_trainer.FACTS,
     "stage": _stage,
@@ -117,11 +106,7 @@ FACTS: dict[str, Derivation] = {
     "tokenizer_name_or_path": arg("tokenizer_name_or_path", "tokenizer_name"),
     "required_tokenizer_size": _required_tokenizer_size,
     "sequence_length": _sequence_length,
-    "lora_rank": _adapter("lora_rank"),
-    "lora_alpha": _adapter("lora_alpha"),
-    "lora_dropout": _adapter("lora_dropout"),
-    "target_modules": _targets,
-    "modules_to_save": _trained_whole,
+    **continued.over(OWN_ADAPTER, _continues),
     "quantization_bits": lambda r: _own(r, "load_in_kbits") if _own(r, "load_in_kbits") in (4, 8) else None,
     "datasets": _datasets,
     "dataset_format": lambda r: ".txt" if r.stage == "pt" else ".json",

@@ -150,11 +150,8 @@ def warmup_steps(r: View) -> int:
 
 
 def eval_steps(r: View) -> Any:
-    """Steps between evaluations, None where none happen by steps; unset, the Trainer takes logging_steps."""
-    if r.eval_strategy != "steps":
-        return None
-    value = r.arg("eval_steps")
-    return value if value is not None else r.arg("logging_steps")
+    """Steps between evaluations, None where none happen by steps; unset or 0, the Trainer takes logging_steps."""
+    return (r.arg("eval_steps") or r.arg("logging_steps")) if r.eval_strategy == "steps" else None
 
 
 def eval_strategy(r: View) -> str:
@@ -322,6 +319,14 @@ def method(r: View) -> str:
     raise Unknown("the script may build an adapter in its own code", "method")
 
 
+def _tokenizer(r: View) -> Any:
+    """The model's own where no argument names another."""
+    if any(r.given(name) for name in SCRIPT_NAMES["tokenizer_name_or_path"]):
+        return _own("tokenizer_name_or_path")(r)
+    r.assume("the tokenizer is the model's own, as no argument names another")
+    return r.model_name_or_path
+
+
 def _listed(fact: str) -> Derivation:
     return lambda r: names(_own(fact)(r))
 
@@ -334,6 +339,7 @@ def _packing(r: View) -> bool:
 SCRIPT_FACTS: dict[str, Derivation] = {
     **{fact: _own(fact) for fact in SCRIPT_NAMES},
     **{fact: _listed(fact) for fact in ("target_modules", "modules_to_save", "datasets")},
+    "tokenizer_name_or_path": _tokenizer,
     "stage": stage,
     "method": method,
     "packing": _packing,

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from trainlint.dialects import hf_trainer, tree
+from trainlint.dialects import continued, hf_script, hf_trainer, tree
 from trainlint.dialects.base import Context, Dialect, arg, names
 from trainlint.dialects.convert import from_loaded
 from trainlint.dialects.launchers import Started
@@ -44,13 +44,17 @@ def _method(r: View) -> str:
     return "qlora" if kind == "lora" and r.quantization_bits else str(kind)
 
 
-def _adapter(derive: Derivation) -> Derivation:
-    return lambda r: derive(r) if r.method in ("lora", "qlora") else None
-
-
 def _alpha(r: View) -> float:
     alpha = r.arg("lora_alpha")
     return float(alpha if alpha is not None else 2 * r.lora_rank)
+
+
+def _continues(r: View) -> str | None:
+    """With create_new_adapter the named ones are merged first, unless the model is of a kind that none can be merged into."""
+    if not r.given("adapter_name_or_path") or not r.arg("adapter_name_or_path"):
+        return None
+    fixed = bool(r.quantization_bits) or r.zero_stage == 3 or r.arg("use_unsloth") or r.arg("use_kt")
+    return "adapter_name_or_path" if fixed or not r.arg("create_new_adapter") else None
 
 
 def _packing(r: View) -> bool:
@@ -147,6 +151,13 @@ def _spread_by(r: View) -> str | None:
     return "Megatron" if any(r.given(name) for name in MEGATRON_KEYS) else None
 
 
+OWN_ADAPTER: dict[str, Derivation] = {
+    "lora_rank": hf_script.lora("lora_rank"),
+    "lora_alpha": lambda r: _alpha(r) if r.method in hf_script.LORA else None,
+    "lora_dropout": hf_script.lora("lora_dropout"),
+    "target_modules": hf_script.modules("lora_target"),
+    "modules_to_save": hf_script.modules("additional_target"),
+}
 FACTS: dict[str, Derivation] = {
     **hf_trainer.FACTS,
     "stage": _stage,
@@ -154,11 +165,7 @@ FACTS: dict[str, Derivation] = {
     "model_name_or_path": arg("model_name_or_path"),
     "tokenizer_name_or_path": arg("model_name_or_path"),
     "sequence_length": arg("cutoff_len"),
-    "lora_rank": _adapter(arg("lora_rank")),
-    "lora_alpha": _adapter(_alpha),
-    "lora_dropout": _adapter(arg("lora_dropout")),
-    "target_modules": lambda r: names(r.arg("lora_target")) if r.method in ("lora", "qlora") else [],
-    "modules_to_save": lambda r: names(r.arg("additional_target")) if r.method in ("lora", "qlora") else [],
+    **continued.over(OWN_ADAPTER, _continues),
     "quantization_bits": arg("quantization_bit"),
     "datasets": _datasets,
     "eval_data": _eval_data,

@@ -25,7 +25,7 @@ OLD_NAMES = {
 
 def change(run: Run, fact: str, text: str) -> Edit | None:
     """The edit that sets `fact` to `text`, or None where no safe place for it can be told."""
-    if fact in run.stated or "files" not in run.context:
+    if fact in run.stated or "files" not in run.context or run.fact(fact).origin.kind == "model-file":
         return None
     name = run.spell(fact).lstrip("-")
     argument = _deciding(run, fact, name)
