@@ -273,7 +273,7 @@ def page(results: list[Outcome], version: str) -> str:
                 "# Crashes",
                 "",
                 f"{len(results)} generated command lines of `Seq2SeqTrainingArguments`, judged by Trainlint and by transformers",
-                f"{version} itself. Half are settings that are judged together, half any arguments with values that fit or do not.",
+                f"{version} itself. Half are settings that are judged together, half any arguments with any values.",
                 "Made by `python -m benchmarks.crashes`, which always generates the same.",
                 "",
                 "| | transformers stops | transformers goes on |",
