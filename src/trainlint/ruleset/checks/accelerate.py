@@ -27,9 +27,8 @@ def settings(rule: Rule, document: Document, launches: list[Launch]) -> Iterator
         found = run.arguments if alone else run.linked.get("accelerate")
         if found is not None:
             told[id(found)] = found, alone
-        overruled = None if alone else _other_accumulation(rule, run)
-        if overruled is not None:
-            yield overruled
+        if not alone:
+            yield from _of_the_engine(rule, run)
     for arguments, alone in told.values():
         # a key of a block is an option of the launcher, too
         known = {name.rpartition(".")[2]: each for name, each in arguments.given.items() if each.unknown is None}
@@ -74,20 +73,29 @@ def _beside_a_deepspeed_file(given: dict[str, Argument], in_file: set[str]) -> I
         yield beside[0], said, "move the setting into the DeepSpeed file, or remove deepspeed_config_file"
 
 
-def _other_accumulation(rule: Rule, run: Run) -> Finding | None:
-    """What the launch tells DeepSpeed against the script's own flag, where no more is known of the script than its flags."""
-    engine, own = run.linked.get("deepspeed"), run.arguments.given.get("gradient_accumulation_steps")
-    told = engine.given.get("gradient_accumulation_steps") if engine is not None else None
-    if run.dialect != "hf-trainer" or "deepspeed" in run.arguments.given or told is None or own is None:
-        return None
-    if own.unknown or told.unknown or told.value in (None, "auto", own.value):
-        return None
-    message = (
-        f"gradient_accumulation_steps is {told.value} by accelerate and {own.value} by the script's own flag: "
-        "the Trainer stops with a ValueError, and another loop accumulates as accelerate says"
-    )
-    also = (Related("what DeepSpeed is told", told.at),)
-    return Finding(rule.id, "warning", "high", message, own.at, "state the same number in both", also, None, rule.why)
+def _of_the_engine(rule: Rule, run: Run) -> Iterator[Finding]:
+    """What the launch tells DeepSpeed, by its file or its own few settings."""
+    engine, launch = run.linked.get("deepspeed"), run.linked.get("accelerate")
+    if engine is None or launch is None or "deepspeed" in run.arguments.given:
+        return
+    file = launch.given.get("deepspeed_config_file")
+    if file is not None and engine.given and "zero_optimization" not in {name.split(".")[0] for name in engine.given}:
+        message = f"{file.value} has no zero_optimization: accelerate stops with a ValueError"
+        advice = "add a zero_optimization block with the stage that is meant, 0 for none"
+        yield Finding(rule.id, rule.severity, "high", message, file.at, advice, (), None, rule.why)
+    told, own = (each.given.get("gradient_accumulation_steps") for each in (engine, run.arguments))
+    # of other dialects it is known that they are the Trainer's, which has a rule of its own
+    if run.dialect != "hf-trainer" or told is None or own is None or own.unknown or told.unknown:
+        return
+    if told.value not in (None, "auto", own.value):
+        message = (
+            f"gradient_accumulation_steps is {told.value} by accelerate and {own.value} by the script's own flag: "
+            "the Trainer stops with a ValueError, and another loop accumulates as accelerate says"
+        )
+        also = (Related("what DeepSpeed is told", told.at),)
+        yield Finding(
+            rule.id, "warning", "high", message, own.at, "state the same number in both", also, None, rule.why
+        )
 
 
 def _is(value: Any, wanted: bool) -> bool:
