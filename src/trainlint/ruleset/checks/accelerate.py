@@ -29,6 +29,7 @@ def settings(rule: Rule, document: Document, launches: list[Launch]) -> Iterator
             told[id(found)] = found, alone
         if not alone:
             yield from _of_the_engine(rule, run)
+            yield from _of_sharded_states(rule, run)
     for arguments, alone in told.values():
         # a key of a block is an option of the launcher, too
         known = {name.rpartition(".")[2]: each for name, each in arguments.given.items() if each.unknown is None}
@@ -96,6 +97,21 @@ def _of_the_engine(rule: Rule, run: Run) -> Iterator[Finding]:
         yield Finding(
             rule.id, "warning", "high", message, own.at, "state the same number in both", also, None, rule.why
         )
+
+
+def _of_sharded_states(rule: Rule, run: Run) -> Iterator[Finding]:
+    launch, alone = run.linked.get("accelerate"), run.arguments.given.get("save_only_model")
+    states = launch.given.get("fsdp_state_dict_type") if launch is not None else None
+    if launch is None or states is None or alone is None or alone.value is not True or alone.unknown:
+        return
+    kind = str(launch.given["distributed_type"].value) if "distributed_type" in launch.given else ""
+    if str(states.value).upper() == "SHARDED_STATE_DICT" and (kind.upper() == "FSDP" or "use_fsdp" in launch.given):
+        message = "save_only_model with FSDP's SHARDED_STATE_DICT: the Trainer stops with a ValueError"
+        advice, also = (
+            "set fsdp_state_dict_type: FULL_STATE_DICT, or drop save_only_model",
+            (Related("FSDP's states", states.at),),
+        )
+        yield Finding(rule.id, rule.severity, "high", message, alone.at, advice, also, None, rule.why)
 
 
 def _is(value: Any, wanted: bool) -> bool:
