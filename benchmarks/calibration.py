@@ -52,11 +52,12 @@ ASSUMED: dict[str, dict[str, Any]] = {
     "cla2-572": {"method": "lora"},
     "cfg-axolotl-ep-lora": {"model": "Qwen/Qwen3-30B-A3B"},
     "cfg-litgpt-phi2": {"model": "microsoft/phi-2-3b", "batch": 1, "accumulation": 8},
+    "llemma-7b": {"batch": 4, "accumulation": 8, "gpus": 32},
 }
-"""What a report of a failure leaves open and a rule needs: the framework's default, the size as told in words."""
+"""What a report leaves open and a rule needs: the framework's default, or the size as told in words (4M tokens a step)."""
 DEFENCE = {
     "schedule/warmup-too-long": "two numbers of the file: the peak that it states is never reached",
-    "arguments/unknown": "the framework drops the key silently, so it does not do what is written",
+    "arguments/unknown": "the framework refuses the key or drops it silently, so it does not do what is written",
     "arguments/invalid-value": "the type in the framework's own schema does not take it",
 }
 """Why an error in a public file is one, by rule."""
@@ -217,7 +218,7 @@ def page(recipes: list[Sample], failures: list[Sample], files: list[Sample]) -> 
             for sample in failures
         ),
         "",
-        *_assumed(failures),
+        *_assumed([*recipes, *failures]),
         "",
         "## Rules",
         "",
@@ -275,12 +276,12 @@ def _rules(*sets: list[Sample]) -> list[str]:
     return rows
 
 
-def _assumed(failures: list[Sample]) -> list[str]:
-    """What the rows of the failures rest on beside the reports of them."""
+def _assumed(samples: list[Sample]) -> list[str]:
+    """What the rows rest on beside the reports."""
     said = [
-        f"- {sample.name}: {', '.join(f'{key} {value}' for key, value in ASSUMED[sample.name].items())}"
-        for sample in failures
-        if sample.name in ASSUMED
+        f"- {name}: {', '.join(f'{key} {value}' for key, value in ASSUMED[name].items())}"
+        for name in dict.fromkeys(sample.name for sample in samples)
+        if name in ASSUMED
     ]
     return [
         "The misses are stated: two collapses in fp16 have the settings of a published recipe, and only a known GPU (`--gpu`)",

@@ -168,10 +168,11 @@ def _excuse(run: Run, document: Document) -> None:
     span = started.command.span
     for problem in document.problems:
         at = problem.at.span
+        end = document.source.line_span(problem.at.end.line).end  # what stands behind the backslash is part of it
         if problem.kind == "launch/broken-continuation" and span.start <= at.start <= span.end:
             run.arguments.open = "the flags below the broken continuation are lost"
             run.arguments.issues = [
-                issue for issue in run.arguments.issues if issue.at.span.end <= at.start or issue.at.span.start > at.end
+                issue for issue in run.arguments.issues if issue.at.span.end <= at.start or issue.at.span.start > end
             ]
 
 

@@ -87,6 +87,8 @@ def _quantization(r: View) -> int | None:
 
 def _mixed_precision(r: View) -> str:
     bf16 = r.arg("bf16")
+    if bf16 == "auto" and r.arg("fp16"):
+        return "fp16"  # it turns "auto" off
     if bf16 == "auto":
         r.assume("bf16: auto takes bf16 where the GPU has it")
         return "bf16"
@@ -220,6 +222,11 @@ def _convert(edition: Edition, value: Any) -> Any:
     if single and all(kind in ("dict", "None") or kind.startswith("list[") for kind in edition.types):
         wanted = "a dictionary" if "dict" in edition.types else "a list"
         raise Rejected("type", f"{value!r} is not {wanted}")
+    if isinstance(value, str) and edition.types == {"float", "str"}:  # a text that a validator makes a number of
+        try:
+            return float(value)
+        except ValueError:
+            raise Rejected("type", f"{value!r} is not a number") from None
     return from_lax(edition, value)
 
 
