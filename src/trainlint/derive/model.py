@@ -34,10 +34,10 @@ def model(r: View) -> Model:
     name = str(r.model_name_or_path)
     parent = r.read["model_name_or_path"].origin
     try:
-        directory = _directory(r, name)
+        folder = directory(r, name)
     except Unknown:
         return _of_catalogue(r, name, parent)
-    return _found(r, _of_file(r, directory / "config.json"), "model-file", f"{directory}/config.json", parent)
+    return _found(r, _of_file(r, folder / "config.json"), "model-file", f"{folder}/config.json", parent)
 
 
 def _found(r: View, model: Model, kind: Any, text: str, parent: Origin) -> Model:
@@ -75,7 +75,7 @@ def _of_catalogue(r: View, name: str, parent: Origin) -> Model:
     return _found(r, found, "catalogue", f"{found.name} in the catalogue of models, by {found.source}", parent)
 
 
-def _directory(r: View, name: str) -> Path:
+def directory(r: View, name: str) -> Path:
     path = r.run.context["files"].find(str(name), r.run.context["directories"])
     if not path.is_dir():
         raise Unknown(f"{name} is not a directory")
@@ -142,19 +142,6 @@ def max_position_embeddings(r: View) -> int:
     return _setting(r, "positions")
 
 
-def tokenizer_vocab_size(r: View) -> int:
-    """Entries of tokenizer.json with its added tokens, counted by their ids."""
-    directory = _directory(r, r.tokenizer_name_or_path)
-    tokenizer = r.run.context["files"].json(directory / "tokenizer.json")
-    try:
-        vocabulary = tokenizer["model"]["vocab"]
-        ids = set(vocabulary.values()) if isinstance(vocabulary, dict) else set(range(len(vocabulary)))
-        ids |= {token["id"] for token in tokenizer.get("added_tokens", [])}
-    except (KeyError, TypeError, AttributeError):
-        raise Unknown(f"{directory / 'tokenizer.json'} has no vocabulary") from None
-    return len(ids)
-
-
 def model_parameters(r: View) -> int:
     """As the model's own index of weights counts, the catalogue states, its shape comes to, or its name says (`Llama-2-7b`)."""
     try:
@@ -184,8 +171,8 @@ def _size_in_name(r: View, missing: Unknown) -> int:
 
 def _counted(r: View) -> int:
     """By model.safetensors.index.json: its count, or its bytes in the type of the config.json. Raises `Unknown`."""
-    directory = _directory(r, r.model_name_or_path)
-    index = r.run.context["files"].json(directory / "model.safetensors.index.json")
+    folder = directory(r, r.model_name_or_path)
+    index = r.run.context["files"].json(folder / "model.safetensors.index.json")
     stated = index.get("metadata") if isinstance(index, dict) else None
     metadata = stated if isinstance(stated, dict) else {}
     count, size = metadata.get("total_parameters"), metadata.get("total_size")

@@ -97,6 +97,10 @@ def _eval_data(r: View) -> str:
     return "yes" if r.stage == "pt" or r.given("validation_file") else "no"
 
 
+def _required_columns(r: View) -> list[list[str]]:
+    return [["instruction", "input", "output"] if r.stage == "sft" else ["text"]]
+
+
 def _required_tokenizer_size(r: View) -> int:
     """The size that the script insists on, read in the script itself: it differs between the generations of the project."""
     started = r.run.context.get("started")
@@ -124,6 +128,8 @@ FACTS: dict[str, Derivation] = {
     "modules_to_save": _trained_whole,
     "quantization_bits": lambda r: _own(r, "load_in_kbits") if _own(r, "load_in_kbits") in (4, 8) else None,
     "datasets": _datasets,
+    "required_columns": _required_columns,
+    "eval_datasets": lambda r: names(r.arg("validation_file")),
     "dataset_format": lambda r: ".txt" if r.stage == "pt" else ".json",
     "eval_data": _eval_data,
     "packing": lambda r: r.stage == "pt",
