@@ -134,6 +134,7 @@ class Config(BaseModel):
     assume_unset_empty: bool = Field(
         default=False, description="Variables and arguments that nothing sets are empty, instead of unknown."
     )
+    data: bool = Field(default=True, description="Look into the training data that is on this machine.")
     rules: list[str] = Field(default=[], description="Directories of further rules, relative to this file.")
     include: list[Pattern] = Field(default=[], description="Files to look at besides shell, YAML and JSON, by name.")
     exclude: list[Pattern] | None = Field(

@@ -137,6 +137,7 @@ class _Combined:
             defines=self._plain("defines"),
             args=self._plain("args"),
             assume_unset_empty=self._value("assume_unset_empty"),
+            data=self._value("data"),
             rules=self.directories,
             selection=tuple(layer for source in self.sources if (layer := self._layer(source, severity)) != Layer()),
             file_ignores=tuple(self._file_ignores()),

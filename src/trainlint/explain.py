@@ -186,7 +186,37 @@ def _data(card: _Card) -> list[str]:
     bytes_ = _bytes(size) if size is not None else card.show("dataset_bytes", unit=" bytes")
     about = f"{tokens:,} tokens" if tokens is not None else card.show("dataset_tokens", unit=" tokens")
     epochs = card.show("num_train_epochs", unit=" epoch" if card.value("num_train_epochs") == 1 else " epochs")
-    return [f"{bytes_} ≈ {about} × {epochs} · {card.show('datasets')}"]
+    return [f"{bytes_} ≈ {about} × {epochs} · {card.show('datasets')}", *_looked_into(card)]
+
+
+def _looked_into(card: _Card) -> list[str]:
+    """What the first megabytes of the data show, where they are here."""
+    count, sample = card.value("examined_examples"), card.value("data_sample")
+    if not count:
+        return []
+    of = "" if sample.complete and sample.count == count else "the first "
+    lines = [
+        f"{of}{card.show('examined_examples')} examples: {card.show('mean_characters', ',.0f')} characters on average,"
+        f" 95 % have at most {card.show('p95_characters')}"
+    ]
+    said = [
+        f"{card.show(name)} {what}"
+        for name, what in (
+            ("empty_examples", "empty"), ("unanswered_examples", "without an answer"), ("duplicate_examples", "duplicates"),
+            ("unreadable_examples", "unreadable"),
+        )
+        if card.value(name)
+    ]  # fmt: skip
+    for name, what in (
+        ("truncated_share", "longer than a sequence, about"),
+        ("chinese_share", "of the characters Chinese"),
+        ("evaluation_overlap", "of the evaluation's examples among them"),
+    ):
+        if (card.value(name) or 0) >= 0.005:
+            said.append(f"{card.show(name, '.0%')} {what}")
+    if card.value("missing_columns"):
+        said.append(f"without {card.show('missing_columns')}")
+    return [*lines, *([" · ".join(said)] if said else [])]
 
 
 def _bytes(size: int) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 from trainlint.document import Document, Written
 from trainlint.facts import Unknown
 from trainlint.places import starts
+from trainlint.rows import MAX_BYTES, Rows, look, merged
 from trainlint.text import SourceText, Unreadable
 
 MAX_JSON_BYTES = 64_000_000
@@ -23,10 +24,15 @@ MAX_JSON_BYTES = 64_000_000
 
 
 class Files:
-    """Looks up and reads linked files. `parse` turns a source into a Document (given from outside, to keep layers apart)."""
+    """Looks up and reads linked files. `parse` turns a source into a Document (given from outside, to keep layers apart).
 
-    def __init__(self, parse: Callable[[SourceText], Document]) -> None:
+    `data`: may files of training data be looked into?
+    """
+
+    def __init__(self, parse: Callable[[SourceText], Document], data: bool = True) -> None:
         self.parse = parse
+        self._data = data
+        self._looked: dict[tuple[Path, ...], Rows] = {}
         self._documents: dict[Path, Document] = {}
         self._written: dict[Path, Written] = {}
         self._of_script: dict[Path, Document] = {}
@@ -118,3 +124,29 @@ class Files:
             return json.loads(path.read_bytes())
         except (OSError, ValueError, RecursionError) as error:
             raise Unknown(f"{path} cannot be read: {error}") from None
+
+    def rows(self, paths: list[Path]) -> Rows:
+        """The rows in the first megabytes of a data set: of as many of its files as fit into the limit, but of one at least.
+
+        Raises `Unknown` where a file cannot be looked into.
+        """
+        if not self._data:
+            raise Unknown("the data is not looked into (--no-data)")
+        key = tuple(paths)
+        if key not in self._looked:
+            try:
+                chosen = list(_within(paths, MAX_BYTES))
+            except OSError as error:
+                raise Unknown(f"{error.filename} cannot be read: {error.strerror}") from None
+            parts = [self.rows([path]) for path in chosen] if len(key) > 1 else [look(path) for path in chosen]
+            self._looked[key] = merged(parts, len(chosen) == len(key))
+        return self._looked[key]
+
+
+def _within(paths: list[Path], limit: int) -> Iterator[Path]:
+    total = 0
+    for path in paths:
+        total += path.stat().st_size
+        if total > limit and path is not paths[0]:
+            return
+        yield path

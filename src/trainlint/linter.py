@@ -49,7 +49,7 @@ class Linter:
 
     @cached_property
     def _context(self) -> Context:
-        return Context(Files(self._parse), self.settings.stated, self.settings.targets)
+        return Context(Files(self._parse, self.settings.data), self.settings.stated, self.settings.targets)
 
     def _parse(self, source: SourceText) -> Document:
         return readers.read(source, caller=self.settings.caller)

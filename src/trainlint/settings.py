@@ -106,6 +106,8 @@ class Settings:
     args: Mapping[str, str] = field(default_factory=dict)
     """Arguments of the scripts by their numbers."""
     assume_unset_empty: bool = False
+    data: bool = True
+    """May the training data on this machine be looked into?"""
     rules: tuple[Path, ...] = ()
     selection: tuple[Layer, ...] = ()
     file_ignores: tuple[FileIgnores, ...] = ()

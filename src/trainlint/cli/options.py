@@ -117,6 +117,10 @@ _STATED: Options = (
         help="Variables and arguments that nothing sets are empty, instead of unknown.",
     ),
     click.option(
+        "--no-data", "data", is_flag=True, flag_value=False, default=None,
+        help="Do not look into the training data that is on this machine.",
+    ),
+    click.option(
         "--target", "targets", multiple=True, callback=_targets, metavar="PACKAGE==VERSION",
         help="A version that the run will use, e.g. transformers==4.44. May be repeated.",
     ),

@@ -1,32 +1,30 @@
-"""What the data on disk says. Files are measured and counted; nothing of them is run or fetched."""
+"""What the data on disk says. Files are measured, and the first megabytes looked into; nothing of them is run or fetched."""
 
 from __future__ import annotations
 
-import json
 from itertools import islice
 from pathlib import Path
 
-from trainlint.facts import Unknown, View
+from trainlint.derive import tokenizer
+from trainlint.facts import Fact, Unknown, View
+from trainlint.rows import Rows
 
 SUFFIXES = frozenset({".txt", ".json", ".jsonl", ".parquet", ".csv", ".tsv", ".arrow", ".md", ".zst", ".gz"})
-BYTES_PER_TOKEN = 4
-"""UTF-8 bytes in a token of English text under the usual vocabularies; Chinese text is nearer 3 to 4."""
-MAX_COUNTED_BYTES = 64_000_000
 MAX_FILES = 20_000
 COMPRESSED = frozenset({".parquet", ".gz", ".zst", ".arrow"})
 """Such files hold more text than they weigh."""
 
 
 def _files(r: View) -> list[Path]:
-    return [file for group in _grouped(r) for file in group]
+    return [file for group in _grouped(r, r.datasets) for file in group]
 
 
-def _grouped(r: View) -> list[list[Path]]:
-    """The files behind each of `datasets`. Raises `Unknown` as soon as one of them is not here."""
+def _grouped(r: View, datasets: list[str]) -> list[list[Path]]:
+    """The files behind each data set. Raises `Unknown` as soon as one of them is not here."""
     files, directories = r.run.context["files"], r.run.context["directories"]
     suffix = r.dataset_format
     found: list[list[Path]] = []
-    for name in r.datasets:
+    for name in datasets:
         if any(char in name for char in "*?["):
             matches = files.glob(name, directories)
             if not matches:
@@ -66,37 +64,143 @@ def dataset_bytes(r: View) -> int:
 
 
 def dataset_tokens(r: View) -> int:
-    """Estimated from the bytes. A compressed file does not say how much text is in it."""
+    """Estimated from the bytes: by the text and the Chinese in the part that was looked into, else from all of them."""
     size = r.dataset_bytes
-    if "dataset_bytes" not in r.run.stated:
-        packed = next((file.name for file in _files(r) if file.suffix in COMPRESSED), None)
-        if packed is not None:
-            raise Unknown(f"{packed} is compressed: its size says little about the text in it", "dataset_tokens")
-    r.assume(f"about {BYTES_PER_TOKEN} bytes a token")
-    return int(size // BYTES_PER_TOKEN)
+    if "dataset_bytes" in r.run.stated:
+        r.assume(f"about {tokenizer.USUAL.bytes_per_token} bytes a token")
+        return int(tokenizer.USUAL.tokens(0, size))
+    packed = next((file.name for file in _files(r) if file.suffix in COMPRESSED), None)
+    if packed is not None:
+        raise Unknown(f"{packed} is compressed: its size says little about the text in it", "dataset_tokens")
+    try:
+        sample: Rows = r.data_sample
+    except Unknown:
+        sample = Rows("")
+        r.read.pop("data_sample", None)
+    if not sample.bytes_read or not sample.looked_at:
+        r.assume(f"about {tokenizer.USUAL.bytes_per_token} bytes a token")
+        return int(tokenizer.USUAL.tokens(0, size))
+    # of a file that ends beyond the limit, or has more rows than are looked at, the rest is taken to be like the beginning
+    seen = sample.bytes_read * (sample.looked_at / sample.count if sample.divided else 1)
+    return int(tokenizer.tokens(sample, tokenizer.family(r)) * size / seen)
 
 
 def dataset_examples(r: View) -> int:
-    """Rows of JSON Lines files and elements of JSON lists, of each data set at most `max_samples`."""
+    """Rows of JSON, JSON Lines and CSV files, of each data set at most `max_samples`."""
     cap = r.max_samples if "max_samples" in r.run.derivations else None
-    counts = [sum(_count(file) for file in group) for group in _grouped(r)]
+    counts = [_count(r, group) for group in _grouped(r, r.datasets)]
     return sum(min(count, int(cap)) if cap is not None else count for count in counts)
 
 
 def available_examples(r: View) -> int:
-    """All rows of JSON Lines files and elements of JSON lists, whatever `max_samples` says."""
-    return sum(_count(file) for file in _files(r))
+    """All rows of these files, whatever `max_samples` says."""
+    return sum(_count(r, group) for group in _grouped(r, r.datasets))
 
 
-def _count(file: Path) -> int:
-    if file.suffix not in (".json", ".jsonl"):
-        raise Unknown(f"{file.name} is not counted in examples", "dataset_examples")
-    if file.stat().st_size > MAX_COUNTED_BYTES:
-        raise Unknown(f"{file.name} is too large to count its examples", "dataset_examples")
-    data = file.read_bytes()
-    if file.suffix == ".json" and data.lstrip()[:1] == b"[":
-        try:
-            return len(json.loads(data))
-        except (ValueError, RecursionError) as error:
-            raise Unknown(f"{file.name} cannot be read: {error}", "dataset_examples") from None
-    return sum(1 for line in data.splitlines() if line.strip())
+def _count(r: View, files: list[Path]) -> int:
+    rows: Rows = r.run.context["files"].rows(files)
+    if not rows.divided:
+        raise Unknown(f"{rows} is not counted in examples", "dataset_examples")
+    if not rows.complete:
+        raise Unknown(f"{rows} is too large to count its examples, or cannot be read to its end", "dataset_examples")
+    return rows.count
+
+
+# ----------------------------------------------------------------------------------------- what the first megabytes show
+
+
+def data_sample(r: View) -> Rows:
+    """The rows that were looked into."""
+    try:
+        rows: Rows = r.run.context["files"].rows(_files(r))
+    except Unknown as missing:
+        raise Unknown(missing.reason, "data_sample") from None
+    return rows
+
+
+def _examples(r: View) -> Rows:
+    """The sample, where it is made of examples."""
+    sample: Rows = r.data_sample
+    if not sample.divided:
+        raise Unknown(f"{sample} is text, not divided into examples")
+    if not sample.looked_at and not sample.unreadable:
+        raise Unknown(f"{sample} holds no example")
+    return sample
+
+
+def examined_examples(r: View) -> int:
+    return _examples(r).looked_at
+
+
+def empty_examples(r: View) -> int:
+    return _examples(r).empty
+
+
+def unanswered_examples(r: View) -> int:
+    return _examples(r).unanswered
+
+
+def duplicate_examples(r: View) -> int:
+    return _examples(r).duplicates
+
+
+def unreadable_examples(r: View) -> int:
+    return _examples(r).unreadable
+
+
+def first_unreadable(r: View) -> str:
+    return _examples(r).first_unreadable
+
+
+def mean_characters(r: View) -> float:
+    lengths = _examples(r).characters
+    return sum(lengths) / len(lengths)
+
+
+def p95_characters(r: View) -> int:
+    lengths = sorted(_examples(r).characters)
+    return lengths[int(0.95 * (len(lengths) - 1))]
+
+
+def chinese_share(r: View) -> float:
+    """Of the characters."""
+    sample: Rows = r.data_sample
+    return sum(sample.chinese) / sum(sample.characters)
+
+
+def truncated_share(r: View) -> float:
+    """Of the examples, those whose text alone makes more tokens than a sequence holds: the template comes on top."""
+    if r.stage != "sft":
+        raise Unknown(f"a sequence is not one example in the stage {r.stage}")
+    examples, length, family = _examples(r), r.sequence_length, tokenizer.family(r)
+    longer = sum(
+        family.tokens(chinese, other) > length
+        for chinese, other in zip(examples.chinese, examples.other_bytes, strict=True)
+    )
+    return float(longer / examples.looked_at)
+
+
+def missing_columns(r: View) -> list[str]:
+    """Columns that the framework reads and that no row has, each with the file that lacks it."""
+    found = []
+    required_columns = r.required_columns
+    try:
+        groups = _grouped(r, r.datasets)
+    except Unknown as missing:
+        raise Unknown(missing.reason, "data_sample") from None
+    for group, required in zip(groups, required_columns, strict=True):
+        rows: Rows = r.run.context["files"].rows(group)
+        if rows.columns:
+            r.use("data_sample", Fact("data_sample", rows, "known", r.read["datasets"].origin))
+            found += [f"{column} ({rows})" for column in required if column not in rows.columns]
+    return found
+
+
+def evaluation_overlap(r: View) -> float:
+    """The share of the evaluation's examples that are training examples, too."""
+    files = [file for group in _grouped(r, r.eval_datasets) for file in group]
+    evaluated: Rows = r.run.context["files"].rows(files)
+    trained = _examples(r)
+    if not evaluated.divided or not evaluated.contents:
+        raise Unknown(f"{evaluated} holds no examples")
+    return len(evaluated.contents & trained.contents) / len(evaluated.contents)

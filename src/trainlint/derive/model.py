@@ -21,7 +21,6 @@ ACTIVE = re.compile(r"-A(\d+(?:\.\d+)?)B(?![a-z0-9])", re.IGNORECASE)
 CHAT = re.compile(r"(^|[-_./])(chat|instruct|it|sft|rlhf|dpo|assistant)($|[-_.\d])", re.IGNORECASE)
 TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end_of_turn|>", "<|eot|>", "<|end|>")
 """What ends a turn of a dialogue. A tokenizer that takes it for the end of every text belongs to a model that was tuned."""
-MAX_LENGTH = 100_000_000
 WIDTHS = {"float32": 4, "bfloat16": 2, "float16": 2}
 EMBEDDINGS = ("embed_tokens", "lm_head", "wte", "embed_in", "embed_out", "word_embeddings", "output_layer")
 
@@ -37,16 +36,16 @@ def model(r: View) -> Model:
     name = _base(r, str(r.model_name_or_path))
     parent = r.read["model_name_or_path"].origin
     try:
-        directory = _directory(r, name)
+        folder = directory(r, name)
     except Unknown:
         return _of_catalogue(r, name, parent)
-    return _found(r, _of_file(r, directory / "config.json"), "model-file", f"{directory}/config.json", parent)
+    return _found(r, _of_file(r, folder / "config.json"), "model-file", f"{folder}/config.json", parent)
 
 
 def _base(r: View, name: str) -> str:
     """A directory of an adapter stands for the model that the adapter was trained on."""
     with suppress(Unknown):
-        base = _object(r, _directory(r, name) / "adapter_config.json").get("base_model_name_or_path")
+        base = _object(r, directory(r, name) / "adapter_config.json").get("base_model_name_or_path")
         return base if isinstance(base, str) and base else name
     return name
 
@@ -84,7 +83,7 @@ def _of_catalogue(r: View, name: str, parent: Origin) -> Model:
     return _found(r, found, "catalogue", f"{found.name} in the catalogue of models, by {found.source}", parent)
 
 
-def _directory(r: View, name: str) -> Path:
+def directory(r: View, name: str) -> Path:
     path = r.run.context["files"].find(str(name), r.run.context["directories"])
     if not path.is_dir():
         raise Unknown(f"{name} is not a directory")
@@ -151,52 +150,10 @@ def max_position_embeddings(r: View) -> int:
     return _setting(r, "positions")
 
 
-def tokenizer_vocab_size(r: View) -> int:
-    """Entries of tokenizer.json with its added tokens, counted by their ids."""
-    directory = _directory(r, r.tokenizer_name_or_path)
-    tokenizer = r.run.context["files"].json(directory / "tokenizer.json")
-    try:
-        vocabulary = tokenizer["model"]["vocab"]
-        ids = set(vocabulary.values()) if isinstance(vocabulary, dict) else set(range(len(vocabulary)))
-        ids |= {token["id"] for token in tokenizer.get("added_tokens", [])}
-    except (KeyError, TypeError, AttributeError):
-        raise Unknown(f"{directory / 'tokenizer.json'} has no vocabulary") from None
-    return len(ids)
-
-
-def tokenizer_max_length(r: View) -> int:
-    """Some tokenizers state a number like 1e30 and mean no limit."""
-    length = _tokenizer(r).get("model_max_length")
-    if not isinstance(length, int) or not 0 < length < MAX_LENGTH:
-        raise Unknown("the tokenizer states no limit", "tokenizer_max_length")
-    return length
-
-
-def tokenizer_eos_token(r: View) -> str:
-    return _token(r, "eos_token")
-
-
-def tokenizer_pad_token(r: View) -> str:
-    return _token(r, "pad_token")
-
-
-def _token(r: View, name: str) -> str:
-    """A token of tokenizer_config.json; where that lacks it, another file may still name it."""
-    text = _text(_tokenizer(r).get(name))
-    if text is None:
-        raise Unknown(f"tokenizer_config.json names no {name}", f"tokenizer_{name}")
-    return text
-
-
 def _text(token: Any) -> str | None:
     """A token stands as a text, or as an object that holds it."""
     text = token.get("content") if isinstance(token, dict) else token
     return text if isinstance(text, str) else None
-
-
-def _tokenizer(r: View) -> dict[str, Any]:
-    directory = _directory(r, r.tokenizer_name_or_path)
-    return _object(r, directory / "tokenizer_config.json")
 
 
 def _object(r: View, file: Path) -> dict[str, Any]:
@@ -235,8 +192,8 @@ def _size_in_name(r: View, missing: Unknown) -> int:
 
 def _counted(r: View) -> int:
     """By model.safetensors.index.json: its count, or its bytes in the type of the config.json. Raises `Unknown`."""
-    directory = _directory(r, r.model_name_or_path)
-    index = r.run.context["files"].json(directory / "model.safetensors.index.json")
+    folder = directory(r, r.model_name_or_path)
+    index = r.run.context["files"].json(folder / "model.safetensors.index.json")
     stated = index.get("metadata") if isinstance(index, dict) else None
     metadata = stated if isinstance(stated, dict) else {}
     count, size = metadata.get("total_parameters"), metadata.get("total_size")
@@ -293,9 +250,8 @@ def base_kind(r: View) -> str:
 def _ends_turns(r: View, name: str) -> bool:
     """Is the tokenizer in the model's directory that of a chat model? A chat template alone is no sign: base models ship one."""
     with suppress(Unknown):
-        directory = _directory(r, name)
-        config = _object(r, directory / "tokenizer_config.json")
-        template = config.get("chat_template") or (directory / "chat_template.jinja").is_file()
+        config = _object(r, directory(r, name) / "tokenizer_config.json")
+        template = config.get("chat_template") or (directory(r, name) / "chat_template.jinja").is_file()
         return bool(template) and _text(config.get("eos_token")) in TURN_ENDS
     return False
 

@@ -50,15 +50,38 @@ def _entries(r: View, name: str) -> list[dict[str, Any]]:
     return [entry if isinstance(entry, dict) else {"path": entry} for entry in found if entry]
 
 
+def _training(r: View) -> list[dict[str, Any]]:
+    return _entries(r, "pretraining_dataset") or _entries(r, "datasets")
+
+
 def _datasets(r: View) -> list[str]:
-    entries = _entries(r, "pretraining_dataset") or _entries(r, "datasets")
+    entries = _training(r)
     if not entries:
         raise Unknown("datasets is not set", "datasets")
-    found: list[str] = []
-    for entry in entries:
-        files = entry.get("data_files")
-        found += names(files) if files else [str(entry.get("path"))]
-    return found
+    return _files(entries)
+
+
+def _files(entries: list[dict[str, Any]]) -> list[str]:
+    return [file for entry in entries for file in _files_of(entry)]
+
+
+def _files_of(entry: dict[str, Any]) -> list[str]:
+    files = entry.get("data_files")
+    return names(files) if files else [str(entry.get("path"))]
+
+
+def _required_columns(r: View) -> list[list[str]]:
+    return [_required(entry) for entry in _training(r) for _ in _files_of(entry)]
+
+
+def _required(entry: dict[str, Any]) -> list[str]:
+    """What the strategies of these types read of every row, whatever is in it."""
+    match entry.get("type"):
+        case "alpaca":
+            return ["instruction", "output"]
+        case "completion":
+            return [str(entry.get("field") or "text")]
+    return []
 
 
 def _tokenizer(r: View) -> str:
@@ -185,6 +208,8 @@ FACTS: dict[str, Derivation] = {
     **continued.over(OWN_ADAPTER, _continues),
     "quantization_bits": _quantization,
     "datasets": _datasets,
+    "eval_datasets": lambda r: _files(_entries(r, "test_datasets")),
+    "required_columns": _required_columns,
     "eval_data": _eval_data,
     "eval_strategy": _eval_strategy,
     "eval_steps": _every("eval_steps", "evals_per_epoch"),

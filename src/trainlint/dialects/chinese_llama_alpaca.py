@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from trainlint.dialects import continued, hf_script, hf_trainer, tree
-from trainlint.dialects.base import Context, Dialect, arg
+from trainlint.dialects.base import Context, Dialect, arg, names
 from trainlint.dialects.convert import from_loaded
 from trainlint.dialects.launchers import Started
 from trainlint.dialects.tables import Schema
@@ -81,6 +81,10 @@ def _eval_data(r: View) -> str:
     return "yes" if r.stage == "pt" or r.given("validation_file") else "no"
 
 
+def _required_columns(r: View) -> list[list[str]]:
+    return [["instruction", "input", "output"] if r.stage == "sft" else ["text"]]
+
+
 def _required_tokenizer_size(r: View) -> int:
     """The size that the script insists on, read in the script itself: it differs between the generations of the project."""
     started = r.run.context.get("started")
@@ -109,6 +113,8 @@ FACTS: dict[str, Derivation] = {
     **continued.over(OWN_ADAPTER, _continues),
     "quantization_bits": lambda r: _own(r, "load_in_kbits") if _own(r, "load_in_kbits") in (4, 8) else None,
     "datasets": _datasets,
+    "required_columns": _required_columns,
+    "eval_datasets": lambda r: names(r.arg("validation_file")),
     "dataset_format": lambda r: ".txt" if r.stage == "pt" else ".json",
     "eval_data": _eval_data,
     "packing": lambda r: r.stage == "pt",

@@ -22,6 +22,8 @@ SCHEMA = Schema(*(f"llama_factory:{section}" for section in SECTIONS), overrides
 OWN_KEYS = {"finetuning_type", "stage", "template", "cutoff_len", "lora_target", "dataset_dir", "val_size"}
 ELSEWHERE = ("hf_hub_url", "ms_hub_url", "om_hub_url", "script_url", "cloud_file_name")
 """What dataset_info.json has for data that is not beside it."""
+MEDIA = ("tools", "images", "videos", "audios")
+"""Columns that are read of every row in every formatting."""
 MEGATRON_KEYS = {"tensor_model_parallel_size", "pipeline_model_parallel_size", "expert_model_parallel_size"}
 """With USE_MCA or USE_MEGATRON_BRIDGE further arguments join, which the tables do not hold; `kt_config` belongs to a
 transformers built for KTransformers."""
@@ -62,17 +64,46 @@ def _packing(r: View) -> bool:
     return bool(packing) if packing is not None else r.stage == "pt"
 
 
-def _datasets(r: View) -> list[str]:
+def _data(name: str) -> Derivation:
     """The files behind the data set names, by `dataset_info.json`; the names themselves where that is not here."""
-    chosen = names(r.arg("dataset"))
-    if not chosen:
-        raise Unknown("dataset is not set", "datasets")
-    directory = str(r.arg("dataset_dir") or "data")
-    try:
-        _, info = _dataset_info(r.run, directory)
-    except Unknown:
-        return chosen
-    return [_file(directory, info.get(name), name) for name in chosen]
+
+    def derive(r: View) -> list[str]:
+        chosen = names(r.arg(name))
+        if not chosen and name == "dataset":
+            raise Unknown("dataset is not set", "datasets")
+        directory = str(r.arg("dataset_dir") or "data")
+        try:
+            _, info = _dataset_info(r.run, directory)
+        except Unknown:
+            return chosen
+        return [_file(directory, info.get(each), each) for each in chosen]
+
+    return derive
+
+
+def _required_columns(r: View) -> list[list[str]]:
+    """What the converter of each data set's formatting reads of every row, whatever is in it."""
+    if r.arg("tokenized_path"):
+        raise Unknown("tokenized_path may hold the data already, as tokens")
+    _, info = _dataset_info(r.run, str(r.arg("dataset_dir") or "data"))
+    return [_required(info.get(name)) for name in names(r.arg("dataset"))]
+
+
+def _required(entry: Any) -> list[str]:
+    """Without `columns` they have the usual names; with it, a role that it does not name is not read."""
+    if not isinstance(entry, dict):
+        return []
+    usual = {"prompt": "instruction", "query": "input", "response": "output", "messages": "conversations"}
+    columns = entry.get("columns", usual)
+    if not isinstance(columns, dict):
+        return []
+    roles = list(MEDIA)
+    if entry.get("formatting", "alpaca") == "alpaca":
+        roles += ["history", "prompt", "query", "system", "kto_tag"]
+        roles += ["chosen"] if entry.get("ranking") else ["response"]
+    else:
+        roles.append("messages")
+    return [columns[role] for role in roles if isinstance(columns.get(role), str)]
 
 
 def _dataset_info(run: Run, directory: str) -> tuple[Path, dict[str, Any]]:
@@ -167,7 +198,9 @@ FACTS: dict[str, Derivation] = {
     "sequence_length": arg("cutoff_len"),
     **continued.over(OWN_ADAPTER, _continues),
     "quantization_bits": arg("quantization_bit"),
-    "datasets": _datasets,
+    "datasets": _data("dataset"),
+    "eval_datasets": _data("eval_dataset"),
+    "required_columns": _required_columns,
     "eval_data": _eval_data,
     "eval_examples": _eval_examples,
     "packing": _packing,

@@ -1,0 +1,270 @@
+"""A bounded look at files of training data: their first megabytes, row by row. What is wrong with a row is counted, not raised.
+
+JSON, JSON Lines and CSV are read by the standard library, Parquet by pyarrow where it is installed. Nothing is run or fetched.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import json
+import re
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from trainlint.facts import Unknown
+
+MAX_BYTES = 64_000_000
+"""So much is read of one data set."""
+MAX_ROWS = 200_000
+"""Rows beyond are counted but not looked at."""
+TEXT_COLUMNS = frozenset(
+    {
+        "text", "content", "instruction", "input", "output", "prompt", "query", "question", "answer", "response", "completion",
+        "chosen", "rejected", "system", "history", "messages", "conversations", "conversation", "dialogue", "tools",
+    }
+)  # fmt: skip
+"""Where one of these is in a row, its other columns are taken for notes about it: an id, a source, a date."""
+ANSWERS = ("output", "response", "completion", "answer")
+IDENTIFIERS = frozenset({"id", "idx", "index", "uid", "uuid"})
+CHINESE = re.compile("[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]+")
+"""Han, kana and their punctuation: three bytes each in UTF-8."""
+BETWEEN = re.compile(r"[\s,]*")
+
+
+@dataclass(eq=False)
+class Rows:
+    """What was seen. The three arrays have an entry for each row that was looked at; text files have no rows, only text."""
+
+    name: str
+    count: int = 0
+    bytes_read: int = 0
+    complete: bool = True
+    """False: there is more in the files than was read."""
+    characters: array[int] = field(default_factory=lambda: array("L"))
+    chinese: array[int] = field(default_factory=lambda: array("L"))
+    other_bytes: array[int] = field(default_factory=lambda: array("L"))
+    """UTF-8 bytes of all characters that are not Chinese."""
+    contents: set[int] = field(default_factory=set)
+    """Hashes of the rows, their identifiers left out."""
+    columns: set[str] = field(default_factory=set)
+    empty: int = 0
+    unanswered: int = 0
+    """Rows that have a question and an empty answer."""
+    unreadable: int = 0
+    first_unreadable: str = ""
+    """Its file and line."""
+    divided: bool = True
+    """False for a text file, which is not made of examples."""
+
+    def __repr__(self) -> str:
+        return self.name
+
+    @property
+    def looked_at(self) -> int:
+        return len(self.characters)
+
+    @property
+    def duplicates(self) -> int:
+        return self.looked_at - len(self.contents)
+
+    def add(self, row: Any, line: int) -> None:
+        self.count += 1
+        if self.looked_at >= MAX_ROWS:
+            return
+        try:
+            texts = list(_texts(row)) if isinstance(row, dict) else None
+            content = hash(repr([value for key, value in row.items() if key not in IDENTIFIERS])) if texts else 0
+        except RecursionError:
+            texts = None
+        if texts is None:
+            self.spoil(line)
+            return
+        text = "\n".join(texts)
+        blank = not text.strip()
+        self.columns.update(key for key in row if isinstance(key, str))
+        self.contents.add(content)
+        self.empty += blank
+        self.unanswered += not blank and any(
+            isinstance(row.get(name), str) and not row[name].strip() for name in ANSWERS
+        )
+        self.measure(text)
+
+    def measure(self, text: str) -> None:
+        chinese = 0 if text.isascii() else sum(map(len, CHINESE.findall(text)))
+        self.characters.append(len(text))
+        self.chinese.append(chinese)
+        self.other_bytes.append(len(text.encode("utf-8", "surrogatepass")) - 3 * chinese)
+
+    def spoil(self, line: int) -> None:
+        self.unreadable += 1
+        self.first_unreadable = self.first_unreadable or f"{self.name}:{line}"
+
+
+def merged(parts: list[Rows], complete: bool) -> Rows:
+    """The rows of several files as those of one data set. `complete`: these are all its files."""
+    if len(parts) == 1 and complete:
+        return parts[0]
+    whole = Rows(", ".join(part.name for part in parts), complete=complete)
+    for part in parts:
+        whole.count += part.count
+        whole.bytes_read += part.bytes_read
+        whole.complete &= part.complete
+        whole.divided &= part.divided
+        whole.empty += part.empty
+        whole.unanswered += part.unanswered
+        whole.unreadable += part.unreadable
+        whole.first_unreadable = whole.first_unreadable or part.first_unreadable
+        whole.columns |= part.columns
+        whole.contents |= part.contents
+        for name in ("characters", "chinese", "other_bytes"):
+            getattr(whole, name).extend(getattr(part, name))
+    return whole
+
+
+def look(file: Path, limit: int = MAX_BYTES) -> Rows:
+    """The rows in the first `limit` bytes of a file. Raises `Unknown` where it is of no kind that can be read."""
+    rows = Rows(file.name)
+    reader = READERS.get(file.suffix)
+    if reader is None:
+        raise Unknown(f"{file.name} is of no kind that is looked into")
+    try:
+        with file.open("rb") as data:
+            reader(rows, data, limit)
+            rows.complete = rows.complete and not data.read(1)
+    except OSError as error:
+        raise Unknown(f"{file.name} cannot be read: {error.strerror or error}") from None
+    return rows
+
+
+def _texts(row: dict[Any, Any]) -> Iterator[str]:
+    named = [value for key, value in row.items() if key in TEXT_COLUMNS]
+    for value in named or row.values():
+        yield from _leaves(value)
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for element in value:
+            yield from _leaves(element)
+    elif isinstance(value, dict):
+        # a message: its role is no text of the example
+        said = [value[key] for key in ("content", "value", "text") if key in value]
+        for element in said or value.values():
+            yield from _leaves(element)
+
+
+# ---------------------------------------------------------------------------------------------------------- formats
+
+
+def _lines(rows: Rows, data: BinaryIO, limit: int) -> Iterator[str]:
+    """The lines within the limit; one that the limit cuts through is left out."""
+    while rows.bytes_read < limit and (line := data.readline(limit)):
+        if len(line) == limit and not line.endswith(b"\n"):
+            rows.complete = False
+            return
+        rows.bytes_read += len(line)
+        yield line.decode("utf-8-sig", "replace")
+
+
+def _json_lines(rows: Rows, data: BinaryIO, limit: int) -> None:
+    decode = json.JSONDecoder(strict=False).decode
+    for number, line in enumerate(_lines(rows, data, limit), 1):
+        if line.isspace():
+            continue
+        if rows.looked_at >= MAX_ROWS:
+            rows.count += 1
+            continue
+        try:
+            row = decode(line)
+        except (ValueError, RecursionError):
+            rows.count += 1
+            rows.spoil(number)
+        else:
+            rows.add(row, number)
+
+
+def _json(rows: Rows, data: BinaryIO, limit: int) -> None:
+    """A list of rows, or JSON Lines under another name. Raises `Unknown` for one object."""
+    start = data.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    data.seek(0)
+    if start == b"[":
+        _json_list(rows, data, limit)
+        return
+    try:
+        json.loads(data.readline(limit) or b"{}", strict=False)
+    except (ValueError, RecursionError):
+        raise Unknown(f"{rows.name} is neither a list of rows nor one row a line") from None
+    data.seek(0)
+    _json_lines(rows, data, limit)
+
+
+def _json_list(rows: Rows, data: BinaryIO, limit: int) -> None:
+    read = data.read(limit)
+    rows.bytes_read = len(read)
+    cut = len(read) == limit
+    text = read.decode("utf-8-sig", "replace")
+    decode = json.JSONDecoder(strict=False).raw_decode
+    at, line, counted = text.index("[") + 1, 1, 0
+    while True:
+        at = _after(BETWEEN, text, at)
+        if text[at : at + 1] == "]":
+            return
+        line += text.count("\n", counted, at)
+        counted = at
+        try:
+            row, at = decode(text, at)
+        except (ValueError, RecursionError):
+            rows.complete = False
+            if not cut:
+                rows.spoil(line)
+            return
+        rows.add(row, line)
+
+
+def _after(pattern: re.Pattern[str], text: str, at: int) -> int:
+    found = pattern.match(text, at)
+    return found.end() if found is not None else at
+
+
+def _table(rows: Rows, data: BinaryIO, limit: int) -> None:
+    try:
+        for number, row in enumerate(csv.DictReader(_lines(rows, data, limit)), 2):
+            rows.add(row, number)
+    except csv.Error:  # a field longer than Python's reader takes
+        rows.complete = False
+
+
+def _text(rows: Rows, data: BinaryIO, limit: int) -> None:
+    read = data.read(limit)
+    rows.bytes_read, rows.divided, rows.columns = len(read), False, {"text"}
+    rows.measure(read.decode("utf-8", "ignore"))
+
+
+def _parquet(rows: Rows, data: BinaryIO, limit: int) -> None:
+    try:
+        parquet = importlib.import_module("pyarrow.parquet")
+    except ImportError:
+        raise Unknown(f"{rows.name} can be looked into only where pyarrow is installed") from None
+    try:
+        batches: Iterable[Any] = parquet.ParquetFile(data).iter_batches(batch_size=1024)
+        for batch in batches:
+            for row in batch.to_pylist():
+                rows.add(row, rows.count + 1)
+            rows.bytes_read += batch.nbytes
+            if rows.bytes_read >= limit:
+                rows.complete = False
+                break
+    except Exception as error:  # pyarrow has many of its own
+        raise Unknown(f"{rows.name} cannot be read: {str(error).splitlines()[0] if str(error) else error!r}") from None
+    data.seek(0, 2)
+
+
+READERS = {
+    ".jsonl": _json_lines, ".json": _json, ".csv": _table, ".txt": _text, ".md": _text, ".parquet": _parquet,
+}  # fmt: skip

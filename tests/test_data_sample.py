@@ -1,0 +1,139 @@
+"""What a look at the data says of a run: facts, the card, findings, and that `--no-data` prevents it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers_cli import trainlint
+from helpers_runs import facts
+
+FACTORY = """\
+model_name_or_path: meta-llama/Llama-2-7b-hf
+stage: {stage}
+do_train: true
+finetuning_type: lora
+lora_target: all
+template: llama2
+cutoff_len: 512
+dataset: notes
+dataset_dir: .
+"""
+AXOLOTL = """\
+base_model: meta-llama/Llama-2-7b-hf
+micro_batch_size: 2
+learning_rate: 0.0002
+adapter: lora
+datasets:
+  - path: notes.json
+    type: {type}
+"""
+CLA = "torchrun run_clm_sft_with_peft.py --dataset_dir data --validation_file held_out.json --learning_rate 1e-4"
+
+
+def factory(folder: Path, entry: dict[str, Any], row: dict[str, Any], stage: str = "sft") -> Any:
+    (folder / "dataset_info.json").write_text(json.dumps({"notes": {"file_name": "notes.json", **entry}}))
+    (folder / "notes.json").write_text(json.dumps([row]))
+    return facts(FACTORY.format(stage=stage), "x.yaml", folder=folder)
+
+
+@pytest.mark.parametrize(
+    ("entry", "row", "missing"),
+    [
+        ({}, {"instruction": "a", "input": "", "output": "b"}, []),
+        ({}, {"instruction": "a", "output": "b"}, ["input"]),
+        ({"columns": {"prompt": "q", "response": "a"}}, {"q": "a", "a": "b"}, []),
+        ({"columns": {"prompt": "q", "response": "a", "history": "h"}}, {"q": "a", "a": "b"}, ["h"]),
+        ({"formatting": "sharegpt"}, {"conversations": []}, []),
+        ({"formatting": "sharegpt"}, {"messages": []}, ["conversations"]),
+        ({"formatting": "sharegpt", "columns": {"messages": "m", "system": "s"}}, {"m": []}, []),
+        ({"formatting": "sharegpt", "columns": {"messages": "m", "tools": "t"}}, {"m": []}, ["t"]),
+        (
+            {"ranking": True, "columns": {"prompt": "q", "chosen": "c", "rejected": "r"}},
+            {"q": "", "c": "", "r": ""},
+            [],
+        ),
+        ({"ranking": True, "columns": {"prompt": "q", "chosen": "c", "rejected": "r"}}, {"q": "", "r": ""}, ["c"]),
+        ({"columns": ["odd"]}, {"a": "b"}, []),
+    ],
+)
+def test_columns_that_llama_factory_reads(tmp_path: Path, entry: Any, row: Any, missing: list[str]) -> None:
+    found = factory(tmp_path, entry, row)["missing_columns"]
+    assert found == [f"{column} (notes.json)" for column in missing]
+
+
+def test_data_that_is_tokenized_already_is_not_judged(tmp_path: Path) -> None:
+    factory(tmp_path, {}, {"instruction": "a"})
+    text = FACTORY.format(stage="sft") + "tokenized_path: ready\n"
+    assert "tokenized_path" in facts(text, "x.yaml", folder=tmp_path).unknown("missing_columns")
+
+
+@pytest.mark.parametrize(
+    ("kind", "missing"),
+    [
+        ("alpaca", ["output"]),
+        ("completion", ["text"]),
+        ("completion\n    field: instruction", []),
+        ("chat_template", []),
+    ],
+)
+def test_columns_that_axolotl_reads(tmp_path: Path, kind: str, missing: list[str]) -> None:
+    (tmp_path / "notes.json").write_text('[{"instruction": "a"}]')
+    found = facts(AXOLOTL.format(type=kind), "x.yml", folder=tmp_path)["missing_columns"]
+    assert found == [f"{column} (notes.json)" for column in missing]
+
+
+def test_chinese_llama_alpaca(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.json").write_text(json.dumps([{"instruction": str(i), "output": "b"} for i in range(4)]))
+    (tmp_path / "held_out.json").write_text(
+        '[{"instruction": "1", "output": "b"}, {"instruction": "9", "output": "b"}]'
+    )
+    run = facts(CLA, folder=tmp_path)
+    assert run["missing_columns"] == ["input (a.json)"]
+    assert run["evaluation_overlap"] == 0.5
+    assert (run["examined_examples"], run["duplicate_examples"], run["p95_characters"]) == (4, 0, 3)
+    assert run["mean_characters"] == 3
+
+
+def test_text_files_have_no_examples(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("one\none\n")
+    run = facts("torchrun run_clm_pt_with_peft.py --dataset_dir .", folder=tmp_path)
+    assert "not divided" in run.unknown("duplicate_examples")
+    assert run["chinese_share"] == 0
+
+
+def test_answers_that_are_preferred_are_not_one_sequence(tmp_path: Path) -> None:
+    assert "dpo" in factory(tmp_path, {}, {"instruction": "a" * 9999}, "dpo").unknown("truncated_share")
+    assert factory(tmp_path, {}, {"instruction": "a" * 9999})["truncated_share"] == 1
+
+
+def test_a_data_set_is_read_as_far_as_the_limit_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from trainlint import links
+
+    (tmp_path / "data").mkdir()
+    for name in ("a", "b", "c"):
+        (tmp_path / "data" / f"{name}.json").write_text(json.dumps([{"instruction": name}] * 10))
+    size = (tmp_path / "data" / "a.json").stat().st_size
+    monkeypatch.setattr(links, "MAX_BYTES", 2 * size)
+    run = facts(CLA, folder=tmp_path)
+    assert (run["examined_examples"], run["duplicate_examples"]) == (20, 18)
+    assert "too large" in run.unknown("dataset_examples")
+
+
+def test_the_card_and_the_findings_and_neither_with_no_data(tmp_path: Path) -> None:
+    factory(tmp_path, {}, {"instruction": "a", "output": ""})
+    (tmp_path / "x.yaml").write_text(FACTORY.format(stage="sft"))
+    assert "1 examples: 2 characters on average" in trainlint("explain", "x.yaml", cwd=tmp_path).stdout
+    found = trainlint("x.yaml", cwd=tmp_path)
+    assert "error[data/missing-columns]" in found.stdout
+    assert "warning[data/empty-examples]" in found.stdout
+    assert "[data/" not in trainlint("x.yaml", "--no-data", cwd=tmp_path).stdout
+    card = trainlint("explain", "x.yaml", "--no-data", cwd=tmp_path).stdout
+    assert "characters on average" not in card
+    assert "DATA" in card
+    (tmp_path / "trainlint.toml").write_text("data = false\n")
+    assert "[data/" not in trainlint("x.yaml", cwd=tmp_path).stdout
