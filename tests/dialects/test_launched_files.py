@@ -115,3 +115,38 @@ def test_trl_without_its_file(tmp_path: Path) -> None:
     assert launch.fact("learning_rate").value == 1e-5
     assert "--config names" in launch.fact("num_train_epochs").reason
     assert dialects_of("python sft.py --config x.yaml", folder=tmp_path) == []
+
+
+LLAMA_FACTORY = """\
+stage: sft
+do_train: true
+finetuning_type: lora
+model_name_or_path: meta-llama/Llama-2-7b-hf
+dataset: notes
+learning_rate: 1.0e-4
+per_device_train_batch_size: 2
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "processes"),
+    [
+        ("NPROC_PER_NODE=4 llamafactory-cli train x.yaml learning_rate=1e-5 deepspeed=ds.json", 4),
+        ("torchrun --nproc_per_node 2 src/train.py x.yaml learning_rate=1e-5 deepspeed=ds.json", 2),
+    ],
+)
+def test_llama_factory(tmp_path: Path, command: str, processes: int) -> None:
+    write(tmp_path, x__yaml=LLAMA_FACTORY, ds__json='{"zero_optimization": {"stage": 3}}')
+    expected = {"learning_rate": 1e-5, "world_size": processes, "zero_stage": 3, "per_device_train_batch_size": 2}
+    run = assert_states(command, expected, folder=tmp_path)
+    assert run.launch.fact("learning_rate").location.text == "1e-5"
+    assert issues(command, folder=tmp_path) == []
+
+
+def test_llama_factory_overrides_are_judged_like_the_file(tmp_path: Path) -> None:
+    write(tmp_path, x__yaml=LLAMA_FACTORY)
+    command = "llamafactory-cli train x.yaml lerning_rate=1e-5 logging_steps=often $MORE"
+    assert [shown for _, shown, _, _ in issues(command, folder=tmp_path)] == ["lerning_rate", "often"]
+    (launch,) = launches(command, folder=tmp_path)
+    assert not launch.fact("num_train_epochs").known
+    assert dialects_of("llamafactory-cli train y.yaml", folder=tmp_path) == []

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from trainlint.dialects import continued, hf_script, hf_trainer, tree
+from trainlint.dialects import continued, dotted, hf_script, hf_trainer, tree
 from trainlint.dialects.base import Context, Dialect, arg, names
 from trainlint.dialects.convert import from_loaded
 from trainlint.dialects.launchers import Started
@@ -232,8 +232,12 @@ def _is_config(document: Document) -> bool:
 
 def _read(document: Document, context: Context) -> Run:
     loader: tree.Loader = "json" if document.format == "json" else "omegaconf"
-    closed = not tree.keys(document) & (MEGATRON_KEYS | {"kt_config"})
+    closed = _is_closed(tree.keys(document))
     return hf_trainer.tree_run(DIALECT, document, context, SCHEMA, loader, from_loaded, closed=closed)
+
+
+def _is_closed(keys: set[str]) -> bool:
+    return not keys & (MEGATRON_KEYS | {"kt_config"})
 
 
 def _read_tree(document: Document, context: Context) -> list[Run] | None:
@@ -263,41 +267,21 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
     return _checked(hf_trainer.command_run(DIALECT, document, started, context, SCHEMA, closed=True))
 
 
-def _launched_file(document: Document, started: Started, context: Context, file: str) -> list[Run] | None:
+def _launched_file(document: Document, started: Started, context: Context, file: str) -> list[Run]:
     """The run of a configuration file, with the launch command's overrides and world size."""
-    directories = context.files.directories(document.source, started.command.directory)
-    try:
-        path = context.files.find(file, directories)
-        config = context.files.document(path)
-    except Unknown:
-        return []
-    if config.root is None or not _is_config(config):
+    config = hf_script.config_file(document, started, context, file)
+    if config is None or not _is_config(config):
         return []
     run = _read(config, context)
-    run.context = {**run.context, "started": started, "directories": directories}
-    launch = _processes(started)
-    run.derivations = {
-        **run.derivations,
-        "world_size": lambda r: r.use("launcher.world_size", launch),
-        "visible_devices": lambda r: r.use("launcher.visible_devices", started.visible_devices),
-    }
-    for word in started.words:
-        name, equals, _ = word.known_prefix.partition("=")
-        if equals and name in SCHEMA:
-            value = word.after(len(name) + 1)
-            at = Location(document.source, value.span)
-            parsed = _parsed(value.text) if value.text is not None else None
-            run.arguments.given[name] = Argument(name, parsed, value.origin, at, at, value.unknown)
+    found: dotted.Leaves = {}
+    unseen = dotted.override(found, document.source, started.words[1:])
+    closed = _is_closed(tree.keys(config) | found.keys())
+    given = dotted.arguments(found, run.context["schema"], from_loaded, closed=closed, open_=unseen)
+    hf_script.override(run, given)
+    (run,) = hf_script.launched(
+        run, document, started, context, _processes(started) if started.name in COMMANDS else None
+    )
     return _checked(run)
-
-
-def _parsed(text: str) -> Any:
-    for convert in (int, float):
-        try:
-            return convert(text)
-        except ValueError:
-            continue
-    return {"true": True, "false": False, "null": None}.get(text.lower(), text)
 
 
 def _processes(started: Started) -> Fact:
