@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainlint.derive import architecture, catalogue
 from trainlint.derive.model import directory
 from trainlint.facts import Unknown, View
 from trainlint.rows import Rows
 
 SENTENCEPIECE_CLASSES = ("LlamaTokenizer", "LlamaTokenizerFast")
 """Other classes add entries of their own to the pieces."""
+AS_MANY_ROWS = frozenset({"meta-llama", "hfl", "ziqingyang", "huggyllama"})
+"""Who publishes models whose embedding has a row for each entry of the tokenizer and no others: Llama and Chinese-LLaMA."""
 MAX_PIECES_BYTES = 64_000_000
 
 
@@ -83,11 +86,24 @@ def tokens(rows: Rows, family: Family) -> float:
 
 
 def tokenizer_vocab_size(r: View) -> int:
-    """Entries of tokenizer.json or of the sentencepiece model, added tokens included."""
-    folder = directory(r, r.tokenizer_name_or_path)
+    """Entries of tokenizer.json or of the sentencepiece model, added tokens included; of some that are not here, by name."""
+    name = str(r.tokenizer_name_or_path)
+    try:
+        folder = directory(r, name)
+    except Unknown:
+        return _of_catalogue(r, name)
     if (folder / "tokenizer.json").exists() or not (folder / "tokenizer.model").exists():
         return _of_json(r, folder / "tokenizer.json")
     return _of_pieces(r, folder)
+
+
+def _of_catalogue(r: View, name: str) -> int:
+    entry = catalogue.own().by_id(name)
+    size = architecture.number(entry.config, "vocab") if entry is not None else None
+    if entry is None or size is None or name.split("/")[0].lower() not in AS_MANY_ROWS:
+        raise Unknown(f"the tokenizer of {name} is not on this machine")
+    r.assume(f"as many entries as {entry} has rows, by {entry.source}")
+    return size
 
 
 def _of_json(r: View, file: Path) -> int:
