@@ -108,7 +108,7 @@ def test_sizes_that_are_known_by_name(model: str, size: int | None) -> None:
     [
         ("meta-llama/Llama-2-7b-hf", "Llama 2"), ("hfl/chinese-llama-2-7b", "Chinese-LLaMA"),
         ("hfl/chinese-alpaca-7b", "Chinese-LLaMA"), ("meta-llama/Meta-Llama-3-8B", "Llama 3"),
-        ("Qwen/Qwen2.5-7B", "Qwen"), ("google/gemma-2-9b", "Gemma"), ("openai-community/gpt2", "GPT-2"),
+        ("Qwen/Qwen2.5-7B", "Qwen"), ("google/gemma-2-9b", None), ("openai-community/gpt2", "GPT-2"),
         ("THUDM/chatglm3-6b", None), ("mistralai/Mistral-7B-v0.1", None),
     ],
 )  # fmt: skip

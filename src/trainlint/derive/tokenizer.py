@@ -40,7 +40,7 @@ LLAMA, CHINESE_LLAMA, LLAMA_3 = (
     Family("Llama 3", 4.7, 0.82),
 )
 QWEN, GEMMA, DEEPSEEK, GPT2 = (
-    Family("Qwen", 4.6, 0.63), Family("Gemma", 4.6, 0.67), Family("DeepSeek-V3", 4.7, 0.58), Family("GPT-2", 4.4, 2.18),
+    Family("Qwen", 4.6, 0.63), Family("Gemma 3", 4.6, 0.67), Family("DeepSeek-V3", 4.7, 0.58), Family("GPT-2", 4.4, 2.18),
 )  # fmt: skip
 USUAL = Family("usual", 4, 0.75)
 """Four bytes a token everywhere, where the family is not known or was not measured."""
@@ -50,7 +50,7 @@ BY_TYPE: tuple[tuple[str, range, Family], ...] = (
     ("llama", range(55_296, 55_297), CHINESE_LLAMA),
     ("llama", range(128_256, 128_300), LLAMA_3),
     ("qwen", range(151_600, 152_100), QWEN),
-    ("gemma", range(256_000, 262_300), GEMMA),
+    ("gemma", range(262_144, 262_300), GEMMA),
     ("deepseek_v3", range(129_280, 129_281), DEEPSEEK),
     ("gpt2", range(50_257, 50_258), GPT2),
 )
