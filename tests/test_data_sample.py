@@ -99,6 +99,23 @@ def test_chinese_llama_alpaca(tmp_path: Path) -> None:
     assert run["mean_characters"] == 3
 
 
+def test_a_file_of_bad_rows_alone(tmp_path: Path) -> None:
+    run = factory(tmp_path, {"file_name": "bad.jsonl"}, {})
+    (tmp_path / "bad.jsonl").write_text("{\n{\n")
+    assert (run["unreadable_examples"], run["first_unreadable"]) == (2, "bad.jsonl:1")
+    for name in ("mean_characters", "p95_characters", "duplicate_examples", "truncated_share"):
+        assert "no example" in run.unknown(name)
+    assert run.unknown("chinese_share")
+
+
+def test_evaluation_data_that_is_not_here(tmp_path: Path) -> None:
+    factory(tmp_path, {}, {"instruction": "a"})
+    run = facts(FACTORY.format(stage="sft"), "x.yaml", folder=tmp_path)
+    assert run["eval_datasets"] == []
+    run = facts(FACTORY.format(stage="sft") + "eval_dataset: hub\n", "x.yaml", folder=tmp_path)
+    assert run.launch.fact("evaluation_overlap").missing == "data_sample"
+
+
 def test_text_files_have_no_examples(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one\none\n")
     run = facts("torchrun run_clm_pt_with_peft.py --dataset_dir .", folder=tmp_path)

@@ -91,11 +91,24 @@ def test_a_class_that_adds_tokens_of_its_own_is_unknown(tmp_path: Path, settings
 
 
 @pytest.mark.parametrize(
+    ("model", "size"),
+    [
+        ("meta-llama/Llama-2-7b-hf", 32_000), ("hfl/chinese-llama-7b", 49_953), ("hfl/chinese-alpaca-7b", 49_954),
+        ("hfl/chinese-alpaca-2-7b", 55_296), ("Qwen/Qwen2.5-7B", None), ("somebody/Llama-2-7b-hf", None),
+    ],
+)  # fmt: skip
+def test_sizes_that_are_known_by_name(model: str, size: int | None) -> None:
+    fact = facts(YAML.format(model=model), "x.yaml").launch.fact("tokenizer_vocab_size")
+    assert (fact.value if fact.known else None) == size
+    assert fact.confidence == "medium" or size is None
+
+
+@pytest.mark.parametrize(
     ("model", "family"),
     [
         ("meta-llama/Llama-2-7b-hf", "Llama 2"), ("hfl/chinese-llama-2-7b", "Chinese-LLaMA"),
         ("hfl/chinese-alpaca-7b", "Chinese-LLaMA"), ("meta-llama/Meta-Llama-3-8B", "Llama 3"),
-        ("Qwen/Qwen2.5-7B", "Qwen"), ("google/gemma-2-9b", "Gemma"), ("openai-community/gpt2", "GPT-2"),
+        ("Qwen/Qwen2.5-7B", "Qwen"), ("google/gemma-2-9b", None), ("openai-community/gpt2", "GPT-2"),
         ("THUDM/chatglm3-6b", None), ("mistralai/Mistral-7B-v0.1", None),
     ],
 )  # fmt: skip

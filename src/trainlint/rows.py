@@ -21,6 +21,8 @@ MAX_BYTES = 64_000_000
 """So much is read of one data set."""
 MAX_ROWS = 200_000
 """Rows beyond are counted but not looked at."""
+SHOWN = 3
+"""Names of files in the name of a data set of several."""
 TEXT_COLUMNS = frozenset(
     {
         "text", "content", "instruction", "input", "output", "prompt", "query", "question", "answer", "response", "completion",
@@ -108,7 +110,8 @@ def merged(parts: list[Rows], complete: bool) -> Rows:
     """The rows of several files as those of one data set. `complete`: these are all its files."""
     if len(parts) == 1 and complete:
         return parts[0]
-    whole = Rows(", ".join(part.name for part in parts), complete=complete)
+    more = f" and {len(parts) - SHOWN} more" if len(parts) > SHOWN else ""
+    whole = Rows(", ".join(part.name for part in parts[:SHOWN]) + more, complete=complete)
     for part in parts:
         whole.count += part.count
         whole.bytes_read += part.bytes_read
@@ -177,9 +180,6 @@ def _json_lines(rows: Rows, data: BinaryIO, limit: int) -> None:
     for number, line in enumerate(_lines(rows, data, limit), 1):
         if line.isspace():
             continue
-        if rows.looked_at >= MAX_ROWS:
-            rows.count += 1
-            continue
         try:
             row = decode(line)
         except (ValueError, RecursionError):
@@ -187,6 +187,11 @@ def _json_lines(rows: Rows, data: BinaryIO, limit: int) -> None:
             rows.spoil(number)
         else:
             rows.add(row, number)
+        if rows.looked_at >= MAX_ROWS:
+            break
+    rest = data.read(max(limit - rows.bytes_read, 0)) if rows.complete else b""
+    rows.bytes_read += len(rest)
+    rows.count += sum(1 for line in rest.splitlines() if line.strip())
 
 
 def _json(rows: Rows, data: BinaryIO, limit: int) -> None:

@@ -98,7 +98,7 @@ def available_examples(r: View) -> int:
 
 
 def _count(r: View, files: list[Path]) -> int:
-    rows: Rows = r.run.context["files"].rows(files)
+    rows = _look(r, [files])
     if not rows.divided:
         raise Unknown(f"{rows} is not counted in examples", "dataset_examples")
     if not rows.complete:
@@ -111,10 +111,19 @@ def _count(r: View, files: list[Path]) -> int:
 
 def data_sample(r: View) -> Rows:
     """The rows that were looked into."""
+    return _look(r, _here(r, r.datasets))
+
+
+def _here(r: View, datasets: list[str]) -> list[list[Path]]:
+    """The files behind each data set. What is missing is the data itself: no option can say what is in it."""
     try:
-        rows: Rows = r.run.context["files"].rows(_files(r))
+        return _grouped(r, datasets)
     except Unknown as missing:
         raise Unknown(missing.reason, "data_sample") from None
+
+
+def _look(r: View, groups: list[list[Path]]) -> Rows:
+    rows: Rows = r.run.context["files"].rows([file for group in groups for file in group])
     return rows
 
 
@@ -123,7 +132,7 @@ def _examples(r: View) -> Rows:
     sample: Rows = r.data_sample
     if not sample.divided:
         raise Unknown(f"{sample} is text, not divided into examples")
-    if not sample.looked_at and not sample.unreadable:
+    if not sample.looked_at:
         raise Unknown(f"{sample} holds no example")
     return sample
 
@@ -145,11 +154,11 @@ def duplicate_examples(r: View) -> int:
 
 
 def unreadable_examples(r: View) -> int:
-    return _examples(r).unreadable
+    return int(r.data_sample.unreadable)
 
 
 def first_unreadable(r: View) -> str:
-    return _examples(r).first_unreadable
+    return str(r.data_sample.first_unreadable)
 
 
 def mean_characters(r: View) -> float:
@@ -183,13 +192,8 @@ def truncated_share(r: View) -> float:
 def missing_columns(r: View) -> list[str]:
     """Columns that the framework reads and that no row has, each with the file that lacks it."""
     found = []
-    required_columns = r.required_columns
-    try:
-        groups = _grouped(r, r.datasets)
-    except Unknown as missing:
-        raise Unknown(missing.reason, "data_sample") from None
-    for group, required in zip(groups, required_columns, strict=True):
-        rows: Rows = r.run.context["files"].rows(group)
+    for group, required in zip(_here(r, r.datasets), r.required_columns, strict=True):
+        rows = _look(r, [group])
         if rows.columns:
             r.use("data_sample", Fact("data_sample", rows, "known", r.read["datasets"].origin))
             found += [f"{column} ({rows})" for column in required if column not in rows.columns]
@@ -198,9 +202,7 @@ def missing_columns(r: View) -> list[str]:
 
 def evaluation_overlap(r: View) -> float:
     """The share of the evaluation's examples that are training examples, too."""
-    files = [file for group in _grouped(r, r.eval_datasets) for file in group]
-    evaluated: Rows = r.run.context["files"].rows(files)
-    trained = _examples(r)
+    evaluated, trained = _look(r, _here(r, r.eval_datasets)), _examples(r)
     if not evaluated.divided or not evaluated.contents:
         raise Unknown(f"{evaluated} holds no examples")
     return len(evaluated.contents & trained.contents) / len(evaluated.contents)

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainlint.derive import architecture, catalogue
 from trainlint.derive.model import directory
 from trainlint.facts import Unknown, View
 from trainlint.rows import Rows
 
 SENTENCEPIECE_CLASSES = ("LlamaTokenizer", "LlamaTokenizerFast")
 """Other classes add entries of their own to the pieces."""
+AS_MANY_ROWS = frozenset({"meta-llama", "hfl", "ziqingyang", "huggyllama"})
+"""Who publishes models whose embedding has a row for each entry of the tokenizer and no others: Llama and Chinese-LLaMA."""
 MAX_PIECES_BYTES = 64_000_000
 MAX_LENGTH = 100_000_000
 """Tokens. What a tokenizer states beyond that means no limit."""
@@ -39,7 +42,7 @@ LLAMA, CHINESE_LLAMA, LLAMA_3 = (
     Family("Llama 3", 4.7, 0.82),
 )
 QWEN, GEMMA, DEEPSEEK, GPT2 = (
-    Family("Qwen", 4.6, 0.63), Family("Gemma", 4.6, 0.67), Family("DeepSeek-V3", 4.7, 0.58), Family("GPT-2", 4.4, 2.18),
+    Family("Qwen", 4.6, 0.63), Family("Gemma 3", 4.6, 0.67), Family("DeepSeek-V3", 4.7, 0.58), Family("GPT-2", 4.4, 2.18),
 )  # fmt: skip
 USUAL = Family("usual", 4, 0.75)
 """Four bytes a token everywhere, where the family is not known or was not measured."""
@@ -49,7 +52,7 @@ BY_TYPE: tuple[tuple[str, range, Family], ...] = (
     ("llama", range(55_296, 55_297), CHINESE_LLAMA),
     ("llama", range(128_256, 128_300), LLAMA_3),
     ("qwen", range(151_600, 152_100), QWEN),
-    ("gemma", range(256_000, 262_300), GEMMA),
+    ("gemma", range(262_144, 262_300), GEMMA),
     ("deepseek_v3", range(129_280, 129_281), DEEPSEEK),
     ("gpt2", range(50_257, 50_258), GPT2),
 )
@@ -85,11 +88,24 @@ def tokens(rows: Rows, family: Family) -> float:
 
 
 def tokenizer_vocab_size(r: View) -> int:
-    """Entries of tokenizer.json or of the sentencepiece model, added tokens included."""
-    folder = directory(r, r.tokenizer_name_or_path)
+    """Entries of tokenizer.json or of the sentencepiece model, added tokens included; of some that are not here, by name."""
+    name = str(r.tokenizer_name_or_path)
+    try:
+        folder = directory(r, name)
+    except Unknown:
+        return _of_catalogue(r, name)
     if (folder / "tokenizer.json").exists() or not (folder / "tokenizer.model").exists():
         return _of_json(r, folder / "tokenizer.json")
     return _of_pieces(r, folder)
+
+
+def _of_catalogue(r: View, name: str) -> int:
+    entry = catalogue.own().by_id(name)
+    size = architecture.number(entry.config, "vocab") if entry is not None else None
+    if entry is None or size is None or name.split("/")[0].lower() not in AS_MANY_ROWS:
+        raise Unknown(f"the tokenizer of {name} is not on this machine")
+    r.assume(f"as many entries as {entry} has rows, by {entry.source}")
+    return size
 
 
 def _of_json(r: View, file: Path) -> int:

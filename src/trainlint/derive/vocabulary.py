@@ -158,6 +158,8 @@ STATUS_FACTS = (
     "quantization_bits", "datasets", "dataset_bytes", "dataset_tokens", "eval_strategy", "eval_steps", "save_strategy",
     "save_steps", "deepspeed", "zero_stage", "gradient_checkpointing", "packing", "seed", "active_parameters",
     "trainable_parameters", "memory_lower_bound", "memory_estimate", "training_flops", "gpu_hours", "first_save_step",
-    "checkpoint_bytes", "checkpoints_kept", "evaluation_share",
+    "checkpoint_bytes", "checkpoints_kept", "evaluation_share", "examined_examples", "empty_examples", "unanswered_examples",
+    "duplicate_examples", "unreadable_examples", "mean_characters", "p95_characters", "chinese_share", "truncated_share",
+    "missing_columns", "evaluation_overlap",
 )  # fmt: skip
 """The facts that `explain --format json` promises."""
