@@ -267,7 +267,7 @@ def test_what_is_told_first_exists_and_stands_once() -> None:
 def test_what_saves_most_is_told_before_what_stands_above_it() -> None:
     script = (
         "torchrun --nproc_per_node 1 run_clm_pt_with_peft.py --do_train --dataset_dir data --output_dir out \\\n"
-        "    --model_name_or_path llama --tokenizer_name_or_path llama --lora_rank 8 --weight_decay 10 \\\n"
+        "    --model_name_or_path Llama-2-7b-hf --tokenizer_name_or_path llama --lora_rank 8 --weight_decay 10 \\\n"
         "    --learning_rate 2e-3 --max_steps 1000 --block_size 1024 --per_device_train_batch_size 8\n"
     )
     found = [each.rule for each in lint([text.SourceText("run.sh", script)], settings.Settings()).findings]
