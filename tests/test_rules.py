@@ -13,6 +13,7 @@ from trainlint.linter import lint
 from trainlint.ruleset import catalogue, home
 from trainlint.ruleset.expressions import Expression
 from trainlint.ruleset.file import Case, Rule
+from trainlint.ruleset.order import SAVES_MOST
 from trainlint.testing import RuleExample, rule_examples
 
 RULES = catalogue()
@@ -256,3 +257,18 @@ def test_only_the_case_that_fires_supersedes(tmp_path: Path) -> None:
         found = {finding.rule for finding in lint([text.SourceText.load(file)], settings.Settings()).findings}
         assert "data/too-few-examples" in found
         assert ("lr/too-low-for-lora" not in found) is silenced
+
+
+def test_what_is_told_first_exists_and_stands_once() -> None:
+    assert set(SAVES_MOST) <= set(RULES)
+    assert len(set(SAVES_MOST)) == len(SAVES_MOST)
+
+
+def test_what_saves_most_is_told_before_what_stands_above_it() -> None:
+    script = (
+        "torchrun --nproc_per_node 1 run_clm_pt_with_peft.py --do_train --dataset_dir data --output_dir out \\\n"
+        "    --model_name_or_path Llama-2-7b-hf --tokenizer_name_or_path llama --lora_rank 8 --weight_decay 10 \\\n"
+        "    --learning_rate 2e-3 --max_steps 1000 --block_size 1024 --per_device_train_batch_size 8\n"
+    )
+    found = [each.rule for each in lint([text.SourceText("run.sh", script)], settings.Settings()).findings]
+    assert found.index("lr/lora-ceiling") < found.index("arguments/cannot-be-meant")

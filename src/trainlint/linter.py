@@ -20,6 +20,7 @@ from trainlint.ruleset import catalogue
 from trainlint.ruleset.checks import checks
 from trainlint.ruleset.evaluate import Limits, judge
 from trainlint.ruleset.file import Rule
+from trainlint.ruleset.order import rank
 from trainlint.selection import selected
 from trainlint.settings import Settings
 from trainlint.text import Location, SourceText, Span
@@ -212,10 +213,10 @@ def _settle(findings: list[Finding]) -> list[Finding]:
 
 
 def _add(report: Report, findings: list[Finding], undecided: list[NotEvaluated]) -> None:
-    """Worst first, then by place; a finding that an earlier file's launch reached already is not repeated."""
+    """Worst first, then what saves most, then by place; what an earlier file's launch reached already is not repeated."""
     seen = {(finding.rule, finding.at.source.path, finding.at.span) for finding in report.findings}
     fresh = [f for f in findings if (f.rule, f.at.source.path, f.at.span) not in seen]
-    fresh.sort(key=lambda f: (SEVERITIES.index(f.severity), f.at.source.path, f.at.span.start, f.rule))
+    fresh.sort(key=lambda f: (SEVERITIES.index(f.severity), rank(f.rule), f.at.source.path, f.at.span.start, f.rule))
     report.findings += fresh
     fired = {finding.rule for finding in findings}
     report.not_evaluated += [verdict for verdict in dict.fromkeys(undecided) if verdict.rule not in fired]

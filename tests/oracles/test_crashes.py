@@ -22,7 +22,7 @@ def test_no_error_on_what_runs(results: list[Outcome]) -> None:
 
 def test_nearly_all_that_stops_is_an_error(results: list[Outcome]) -> None:
     stopped = [each for each in results if each.theirs is not None]
-    assert sum(bool(each.ours) for each in stopped) >= 0.98 * len(stopped) > 0
+    assert sum(bool(each.ours) for each in stopped) >= 0.95 * len(stopped) > 0
 
 
 def test_the_page_counts_them(results: list[Outcome]) -> None:
