@@ -157,3 +157,8 @@ def test_a_nested_name_is_an_argument_and_never_an_attribute_of_a_value() -> Non
     assert value("args.optim.lr > 1", **{"args.optim.lr": 2}) is True
     with pytest.raises(Unknown):
         value("args.seed.real", **{"args.seed": 42})
+
+
+def test_an_argument_of_another_kind_is_unknown() -> None:
+    with pytest.raises(Unknown, match="kwargs is of a kind"):
+        value("'min_lr' in args.kwargs", **{"args.kwargs": 1})

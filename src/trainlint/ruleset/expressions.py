@@ -96,6 +96,10 @@ class Expression:
         try:
             return _Evaluator(namespace).compute(self.tree)
         except (InvalidExpression, TypeError, ValueError, ArithmeticError, RecursionError) as error:
+            written = sorted(name for base, name in self.attributes if base == "args")
+            if isinstance(error, TypeError) and written:
+                # facts are of one kind, but an argument is whatever somebody wrote
+                raise Unknown(f"{' or '.join(written)} is of a kind that cannot be judged", written[0]) from None
             raise RuleError(f"{self.source!r}: {error}") from None
 
 
