@@ -257,6 +257,11 @@ def test_a_step_large_enough_with_the_longer_block_is_left_alone() -> None:
     assert "gradient_accumulation_steps" not in fixed(SourceText("run.sh", text), ONE_GPU).text
 
 
+def test_what_a_finding_stood_for_as_well_does_not_count_against_its_fix() -> None:
+    text = FULL.replace("--learning_rate", "--save_steps 500 --max_steps 300 --learning_rate")
+    assert "--save_steps 60 " in fixed(SourceText("run.sh", text), ONE_GPU).text
+
+
 def test_fixes_that_wait_for_each_other_are_made_together() -> None:
     source = SourceText("f", "a b")
     waiting = [

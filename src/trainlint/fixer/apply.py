@@ -167,9 +167,10 @@ class _Fixing:
         findings = self.relint(result)
         before, after = _counted(self.findings), _counted(findings)
         uncovering = all(finding.rule.startswith(UNCOVERING) for finding in fixes)
+        silenced = {rule for finding in fixes for rule in finding.supersedes}  # true all along, and not said
         mildest = max(SEVERITIES.index(finding.severity) for finding in fixes)
         for rule, severity in after:
-            if SEVERITIES.index(severity) > mildest or (rule, severity) == AGEING:
+            if SEVERITIES.index(severity) > mildest or (rule, severity) == AGEING or rule in silenced:
                 continue
             if after[rule, severity] > before[rule, severity] and (not uncovering or rule.startswith(UNCOVERING)):
                 return "the result could not be parsed" if rule == UNPARSABLE else f"it would add {rule}"
