@@ -14,7 +14,6 @@ from trainlint import readers
 from trainlint.dialects import axolotl as our_axolotl
 from trainlint.dialects import tree
 from trainlint.dialects import trl as our_trl
-from trainlint.dialects.convert import from_lax
 from trainlint.dialects.tables import Schema
 from trainlint.facts import Arguments
 from trainlint.text import SourceText
@@ -62,7 +61,7 @@ def test_trl(name: str, value: str) -> None:
     trl = pytest.importorskip("trl")
     parser = trl.TrlParser((trl.ScriptArguments, trl.SFTConfig, trl.ModelConfig))
     text = f"dataset_name: x\n{name}: {value}\n"
-    arguments = ours(text, TRL, from_lax)
+    arguments = ours(text, TRL, our_trl.converted)
     try:
         rest = parser.set_defaults_with_config(**yaml.safe_load(text))
         if rest:

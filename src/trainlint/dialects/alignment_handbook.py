@@ -10,7 +10,6 @@ from typing import Any
 
 from trainlint.dialects import argv, hf_script, hf_trainer, tree, trl
 from trainlint.dialects.base import Context, Dialect, names
-from trainlint.dialects.convert import from_lax
 from trainlint.dialects.launchers import Started
 from trainlint.dialects.tables import Schema
 from trainlint.document import Document
@@ -60,7 +59,7 @@ def _stage(document: Document) -> tuple[str | None, bool]:
 
 
 def _read(document: Document, context: Context, stage: str | None, from_name: bool) -> Run:
-    run = hf_trainer.tree_run(DIALECT, document, context, _schema(stage), "pyyaml", from_lax, closed=True)
+    run = hf_trainer.tree_run(DIALECT, document, context, _schema(stage), "pyyaml", trl.converted, closed=True)
     run.context = {**run.context, "stage": stage, "stage_from_name": from_name}
     return run
 

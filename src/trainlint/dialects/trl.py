@@ -10,9 +10,9 @@ from typing import Any
 
 from trainlint.dialects import argv, hf_script, hf_trainer, tree
 from trainlint.dialects.base import Context, Dialect, arg, names
-from trainlint.dialects.convert import from_lax
+from trainlint.dialects.convert import from_lax, from_text
 from trainlint.dialects.launchers import Started
-from trainlint.dialects.tables import Schema, table
+from trainlint.dialects.tables import Edition, Schema, table
 from trainlint.document import Document
 from trainlint.facts import Derivation, Fact, Run, Unknown, View
 
@@ -120,6 +120,12 @@ def _named(text: str) -> str | None:
     return None if match is None else "rm" if match.group(1) == "reward" else match.group(1)
 
 
+def converted(edition: Edition, value: Any) -> Any:
+    """As TrlParser: words go through argparse, and what YAML has typed already is taken as it is. Raises `Rejected`."""
+    words = isinstance(value, str) and edition.picked is not None
+    return from_text(edition, [value]) if words else from_lax(edition, value)
+
+
 def _read_tree(document: Document, context: Context) -> list[Run] | None:
     keys = tree.keys(document)
     if hf_trainer.trainer_marks(document) < 3 or not keys & OWN_KEYS or document.format != "yaml":
@@ -128,7 +134,7 @@ def _read_tree(document: Document, context: Context) -> list[Run] | None:
     from_name = stage is None
     if stage is None:
         stage = _named("/".join(document.source.path.replace("\\", "/").split("/")[-3:]))
-    run = hf_trainer.tree_run(DIALECT, document, context, schema(stage or ""), "pyyaml", from_lax, closed=False)
+    run = hf_trainer.tree_run(DIALECT, document, context, schema(stage or ""), "pyyaml", converted, closed=False)
     return _finish(run, stage, from_name)
 
 
@@ -171,7 +177,7 @@ def _with_file(document: Document, started: Started, context: Context, stage: st
         run = hf_trainer.command_run(DIALECT, document, started, context, schema(stage or ""), closed=False)
         run.arguments.open = run.arguments.open or "the file that --config names is not on this machine"
         return _finish(run, stage, False)
-    run = hf_trainer.tree_run(DIALECT, config, context, schema(stage or ""), "pyyaml", from_lax, closed=False)
+    run = hf_trainer.tree_run(DIALECT, config, context, schema(stage or ""), "pyyaml", converted, closed=False)
     _finish(run, stage, False)
     hf_script.override(run, argv.read(document.source, words, run.context["schema"], closed=False), {"config"})
     return hf_script.launched(run, document, started, context, _processes(run) if started.name == "trl" else None)
