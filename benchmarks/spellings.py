@@ -13,6 +13,7 @@ Settings = Mapping[str, Any]
 """What is known of a run: model, stage, method, learning_rate, batch, accumulation, gpus, length, rank, alpha, …"""
 
 DATA, INFO, DEEPSPEED = "examples.jsonl", "dataset_info.json", "ds.json"
+EXAMPLE = '{{"instruction": "Say the number {0} in words.", "input": "", "output": "It has a name.", "text": "This is number {0}."}}\n'
 ZERO_3 = {"zero_optimization": {"stage": 3}, "gradient_clipping": "auto", "train_micro_batch_size_per_gpu": "auto"}
 EVERY = {"eval_strategy": "steps", "eval_steps": 100}
 TRAINER = {
@@ -208,14 +209,15 @@ SPELLINGS: dict[str, Callable[[Settings], Written | None]] = {
 
 
 def lay_out(run: Settings, folder: Path) -> None:
-    """The data of the run, as many empty examples as it has, and the DeepSpeed file that all runs share."""
+    """The data of the run, as many short examples as it has, and the DeepSpeed file that all runs share."""
     known = {"counted": {"file_name": DATA}, "elsewhere": {"hf_hub_url": "org/data"}}
     (folder / INFO).write_text(json.dumps(known), "utf-8")
     (folder / DEEPSPEED).write_text(json.dumps(ZERO_3), "utf-8")
     if run.get("examples"):
-        (folder / DATA).write_text("{}\n" * run["examples"], "utf-8")
+        rows = "".join(EXAMPLE.format(number) for number in range(run["examples"]))
+        (folder / DATA).write_text(rows, "utf-8")
         (folder / "data").mkdir()
-        (folder / "data" / "examples.json").write_text("{}\n" * run["examples"], "utf-8")
+        (folder / "data" / "examples.json").write_text(rows, "utf-8")
 
 
 def _data(run: Settings) -> str:
