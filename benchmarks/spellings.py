@@ -13,7 +13,7 @@ Settings = Mapping[str, Any]
 """What is known of a run: model, stage, method, learning_rate, batch, accumulation, gpus, length, rank, alpha, …"""
 
 DATA, INFO, DEEPSPEED = "examples.jsonl", "dataset_info.json", "ds.json"
-EXAMPLE = '{{"instruction": "Say the number {0} in words.", "input": "", "output": "It has a name.", "text": "This is number {0}."}}\n'
+EXAMPLE = '{{"instruction": "Name the number {0}.", "input": "", "output": "It has a name.", "text": "This is number {0}."}}\n'
 ZERO_3 = {"zero_optimization": {"stage": 3}, "gradient_clipping": "auto", "train_micro_batch_size_per_gpu": "auto"}
 EVERY = {"eval_strategy": "steps", "eval_steps": 100}
 TRAINER = {
