@@ -134,6 +134,23 @@ def test_explain_says_where_the_version_is_from(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        ("", "transformers 5.0.0, from requirements.txt:2"),
+        ("# pip install transformers==4.46.3\n", "transformers 4.46.3, from scripts/train.py:1"),
+    ],
+)
+def test_explain_says_so_of_python_too(project: Path, first: str, said: str) -> None:
+    code = "from transformers import Trainer, TrainingArguments\nTrainer(model, TrainingArguments('out', seed=1))\n"
+    (project / "scripts" / "train.py").write_text(first + code)
+    assert said in trainlint("explain", "--isolated", "scripts/train.py", cwd=project).stdout
+    stated = trainlint(
+        "explain", "--isolated", "--target", "transformers==4.44", "scripts/train.py", cwd=project
+    ).stdout
+    assert "transformers 4.44, as stated" in stated
+
+
+@pytest.mark.parametrize(
     ("version", "clip"),
     [
         ("0.16.4", "no gradient clipping"),

@@ -13,14 +13,16 @@ from typing import Any
 
 from trainlint.dialects import hf_trainer, trl
 from trainlint.dialects.argv import unknown_argument
-from trainlint.dialects.base import Context, Dialect, linked, names
+from trainlint.dialects.base import Context, Dialect, from_tree, linked, names
 from trainlint.dialects.convert import Rejected, from_loaded
 from trainlint.dialects.hf_script import launched
 from trainlint.dialects.launchers import Started
 from trainlint.dialects.tables import Edition, Schema, table
 from trainlint.document import Call, Document, Keyword, Symbol, Table, Value
 from trainlint.facts import Argument, ArgumentIssue, Arguments, Derivation, Fact, Run, Unknown, View
+from trainlint.pins import Pin
 from trainlint.readers.python import NotPlain, plain
+from trainlint.text import Span
 
 ADAPTER = Schema("peft:LoraConfig")
 LAUNCHER = "the launch command decides the number of processes, and it is not in this file"
@@ -56,9 +58,9 @@ class Setup:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the rest of a file says of all its runs: `targets` are the versions that it installs."""
+    """What the rest of a file says of all its runs: `pins` are the versions that it installs."""
 
-    targets: Mapping[str, str]
+    pins: Mapping[str, Pin]
     unsloth: bool
     saves: bool
     """Does it save models itself?"""
@@ -68,12 +70,13 @@ class Surroundings:
 
 def _surroundings(document: Document) -> Surroundings:
     source, calls = document.source, document.calls
-    versions: dict[str, set[str]] = {}
+    versions: dict[str, dict[str, Pin]] = {}
     for match in PINNED.finditer(source.text):
         if INSTALLS.search(source.line(source.position(match.start()).line)):
-            versions.setdefault(match[1], set()).add(match[2])
+            pin = Pin(match[2], document.at(Span(*match.span())))
+            versions.setdefault(match[1], {}).setdefault(pin.version, pin)
     return Surroundings(
-        {package: next(iter(found)) for package, found in versions.items() if len(found) == 1},
+        {package: next(iter(found.values())) for package, found in versions.items() if len(found) == 1},
         any("unsloth" in call.function.path.partition(".")[0] for call in calls),
         any(name.startswith(("save_", "push_to")) for call in calls for name in call.methods),
         any(call.function.name in ("LoraConfig", "get_peft_model") for call in calls),
@@ -488,34 +491,23 @@ KEYS: dict[str, str | None] = {
 def _run(document: Document, context: Context, setup: Setup, around: Surroundings) -> Run:
     config = setup.config
     of_trl = config.function.name in STAGES
-    stated = {package: version for package, version in context.targets.items() if package not in context.pinned}
-    context = replace(context, targets={**context.targets, **around.targets, **stated})
+    stated = context.targets.keys() - context.pinned.keys()
+    own = {package: pin for package, pin in around.pins.items() if package not in stated}
+    versions = {package: pin.version for package, pin in own.items()}
+    context = replace(context, targets={**context.targets, **versions}, pinned={**context.pinned, **own})
     schema = _schema(config).aimed(context.targets)
     # Unsloth gives TRL's classes arguments of its own
     closed = _own(config, "transformers", "trl") and not around.unsloth
     arguments = _of_call(config, schema, "output_dir", closed=closed)
     cell = f", cell {config.cell}" if config.cell is not None else ""
     facts = {**FACTS, "mixed_precision": trl.FACTS["mixed_precision"]} if of_trl else FACTS
-    run = Run(
-        "trl" if of_trl else "hf-trainer",
-        f"{'TRL' if of_trl else 'Hugging Face Trainer'} in Python{cell}",
-        config.at,
-        arguments,
-        schema.default,
-        facts,
-        lambda fact: DIALECT.spell(fact) or fact,
-        context.stated,
-        context={
-            "files": context.files,
-            "directories": context.files.directories(document.source),
-            "document": document,
-            "schema": schema,
-            "targets": context.targets,
-            "setup": setup,
-            "call": config,
-            "around": around,
-        },
-    )
+    name, title = ("trl", "TRL") if of_trl else ("hf-trainer", "Hugging Face Trainer")
+    dialect = replace(DIALECT, name=name, title=f"{title} in Python{cell}", facts=facts)
+    run = from_tree(
+        dialect, document, context, arguments, schema,
+        targets=context.targets, setup=setup, call=config, around=around,
+    )  # fmt: skip
+    run.at = config.at
     hf_trainer.link_files(run)
     run.linked = {**run.linked, **_linked(setup, context)}
     return run

@@ -46,7 +46,7 @@ def verdict(report: Report) -> tuple[str, str]:
     if hidden["suppressed"]:
         more = f" {count(hidden['suppressed'], 'finding')} suppressed.{more}"
     if report.examined > total:
-        more += f" {report.examined:,} files were looked at."
+        more += f" {count(report.examined, 'file')} {'was' if report.examined == 1 else 'were'} looked at."
     if not report.findings:
         return (f"No problems found in {count(total, 'file')}." if total else "No files were checked."), more
     hit = len({finding.at.source.path for finding in report.findings})

@@ -112,8 +112,12 @@ def _origins(related: tuple[Related, ...], paint: Paint, room: int) -> Iterator[
     # "and 1 more" would take the line of the place it hides
     shown = related if len(related) <= MOST_RELATED + 1 else related[:MOST_RELATED]
     for place in shown:
-        at = f"{visible(place.at.source.path)}:{place.at.start.line}:"
-        yield f"{paint(at, 'quiet')} {clip(one_line(place.message), max(room - length(at) - 1, 20))}"
+        at, said = f"{visible(place.at.source.path)}:{place.at.start.line}:", one_line(place.message)
+        if length(at) + 1 + length(said) <= room:
+            yield f"{paint(at, 'quiet')} {said}"
+        else:  # a number of which the end is missing would be another number
+            yield paint(at, "quiet")
+            yield f"  {clip(said, room - 2)}"
     if len(related) > len(shown):
         yield f"… and {len(related) - len(shown)} more"
 
