@@ -15,7 +15,7 @@ from trainlint.cli import complete, options
 from trainlint.effective import Configuration
 
 if TYPE_CHECKING:
-    from trainlint.cli.lint import Outcome
+    from trainlint.cli.run import Outcome
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 FILE = click.option(
@@ -78,7 +78,7 @@ def _subcommand(function: Callable[..., None]) -> click.Command:
 
 def _lint(paths: tuple[str, ...], given: Path | None, configuration: Configuration, **walk: bool) -> Linted:
     from trainlint.cli.fixing import Fixing
-    from trainlint.cli.lint import Request, linters, run, status
+    from trainlint.cli.run import Request, linters, run, status
     from trainlint.selection import selected
 
     nothing = Fixing(writes=False, unsafe=False, diff=False, show=False)

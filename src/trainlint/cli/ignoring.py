@@ -9,7 +9,7 @@ import click
 from trainlint.text import apply
 
 if TYPE_CHECKING:
-    from trainlint.cli.lint import Outcome
+    from trainlint.cli.run import Outcome
     from trainlint.suppress import Entry
 
 

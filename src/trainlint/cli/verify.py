@@ -117,7 +117,7 @@ def command(
     require()
     if plot is not None and not plot.absolute().parent.is_dir():
         raise click.UsageError(f"{plot}: the directory {plot.parent} does not exist")
-    from trainlint.cli.lint import linters
+    from trainlint.cli.run import linters
     from trainlint.probe.engines import EngineError
     from trainlint.probe.experiment import Plan
     from trainlint.probe.settings import Refused
