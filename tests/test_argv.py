@@ -108,7 +108,7 @@ def test_every_place_of_an_unresolved_word_opens_the_world(line: str) -> None:
     assert argv.read(document.source, words, OwnSchema(), closed=True).open is not None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(flag, max_size=4))
 def test_values_and_rejections_agree_with_the_real_parser(flags: list[tuple[str, list[str], bool]]) -> None:
     words: list[str] = []

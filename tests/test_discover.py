@@ -136,7 +136,7 @@ FILES = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(FILES)
 def test_generated_ignore_files_mean_what_git_says(generated_tree: Path, ignore: dict[str, str]) -> None:
     for name in (".gitignore", "a/.gitignore", "a/b/.gitignore", ".git/info/exclude"):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers_fixes import fixed
@@ -579,7 +579,6 @@ FRAGMENTS = [
 ]  # fmt: skip
 
 
-@settings(deadline=None)  # bash is started for each example
 @given(
     st.lists(st.sampled_from(FRAGMENTS), min_size=1, max_size=5),
     st.lists(st.tuples(st.floats(0, 0.999), st.sampled_from([RATE, SEED, STEP])), min_size=1, max_size=4),
@@ -608,7 +607,6 @@ def _moved(offset: int, edits: list[tuple[Span, str]]) -> int:
     return offset + sum(len(text) - (span.end - span.start) for span, text in edits if span.start <= offset)
 
 
-@settings(deadline=None)
 @given(st.text(st.sampled_from("# trainlint:ignore-file[]lr/*,， \n=学\\'\"x"), max_size=80))
 def test_any_text_can_be_judged(text: str) -> None:
     for name in ("a.sh", "a.yaml", "a.json", "a.toml"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers_fixes import changed
@@ -56,7 +56,7 @@ def argv(script: str) -> list[list[str]]:
     return bash_launches(script + "\nwait\n", "torchrun")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(scripts(), st.sampled_from(FLAGS), st.sampled_from(["7e-6", "0.5"]))
 def test_one_argument_changes(script: str, flag: str, value: str) -> None:
     assert bash_accepts(script)

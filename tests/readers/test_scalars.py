@@ -16,7 +16,7 @@ from trainlint.readers.scalars import Dialect, plain, resolve
 from trainlint.text import SourceText
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
-quick = settings(deadline=None, derandomize=True, max_examples=500)
+quick = settings(max_examples=500)
 
 
 def scalar(text: str) -> Node:

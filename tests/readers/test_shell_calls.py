@@ -185,7 +185,7 @@ def test_text_that_only_a_run_knows(script: str) -> None:
 _NUMBERS = st.one_of(st.integers(0, 500).map(str), st.decimals(0, 50, places=2).map(str), st.sampled_from([".5", "3."]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(_NUMBERS, st.sampled_from("+-*/%"), st.booleans()), min_size=1, max_size=4),
     _NUMBERS,

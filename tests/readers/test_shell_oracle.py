@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers_shell import BASH, bash_accepts, bash_launches, our_launches, parse
@@ -207,7 +207,7 @@ def statements(draw: st.DrawFn, depth: int = 0) -> str:
     return prefix + join.join(["launch", word, *arguments])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(st.lists(statements(), min_size=1, max_size=7))
 def test_generated_scripts_are_read_as_bash_reads_them(lines: list[str]) -> None:
     script = "a=ab.1 b='x y' c= n=3 m=4 L=(p 'q r')\n" + "\n".join(lines) + '\nlaunch "$a" "$b" "$c" $n $m "${L[@]}"\n'

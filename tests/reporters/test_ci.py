@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -57,7 +57,6 @@ def report_of(words: list[str], path: str = "a.sh", content: str = "lr=1\n") -> 
 PATHS = st.text(st.characters(exclude_characters="\0/"), min_size=1, max_size=9)
 
 
-@settings(deadline=None)
 @given(st.lists(AWKWARD, min_size=6, max_size=6), PATHS)
 def test_no_text_breaks_a_format(words, path):
     report = report_of(words, path)
@@ -81,7 +80,6 @@ def test_no_text_breaks_a_format(words, path):
     assert len(lines("concise")) == 4
 
 
-@settings(deadline=None)
 @given(AWKWARD)
 def test_markdown_shows_text_as_it_is(words):
     shown = " ".join(markup.one_line(words).split())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reporters.reports import at, finding, sample
@@ -118,7 +118,6 @@ def test_what_a_file_says_is_text() -> None:
     assert page.links == ["#" + page.ids[0], "https://a.b/"]
 
 
-@settings(deadline=None)
 @given(st.lists(AWKWARD, min_size=6, max_size=6), AWKWARD.filter(bool))
 def test_any_text_gives_a_page(words: list[str], path: str) -> None:
     Page(render("html", report_of(words, path.replace("\0", ""))))
