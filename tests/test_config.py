@@ -21,7 +21,7 @@ from trainlint.discover import TOOLS
 from trainlint.effective import Configuration
 from trainlint.linter import Linter, lint
 from trainlint.selection import selected
-from trainlint.settings import Settings
+from trainlint.settings import Settings, gpu_called
 from trainlint.text import SourceText
 from trainlint.toml_places import places
 
@@ -581,7 +581,7 @@ def test_the_schema_takes_what_we_take() -> None:
     validator.check_schema(schema())
     for text in (BASE, CHILD, "tokens = 5", 'tokens = "5G"'):
         validator.validate(tomli.loads(text))
-    for text in ("selekt = []", "world-size = 0", 'gpu = "abacus"', 'fail-on = "always"', "ignores = [{}]"):
+    for text in ("selekt = []", "world-size = 0", 'fail-on = "always"', "ignores = [{}]"):
         assert not validator.is_valid(tomli.loads(text)), text
 
 
@@ -620,3 +620,19 @@ def test_places_of_any_key(table: dict[str, int]) -> None:
         return
     assert tomli.loads(text) == table
     assert {key: at.line for key, at in places(text).items()} == {(key,): line for line, key in enumerate(table, 1)}
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [("A100-80G", "A100-80G"), ("h100", "H100-80G"), ("A100 80GB", "A100-80G"), ("NVIDIA RTX 4090", "RTX4090")],
+)
+def test_a_gpu_is_known_by_the_names_people_use(said: str, meant: str) -> None:
+    assert gpu_called(said) == meant
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"), [("A100", "is it A100-40G or A100-80G"), ("h8", "say gpu-memory"), ("A10O", "did you mean A10")]
+)
+def test_a_gpu_that_could_be_several_is_asked_for(said: str, hint: str) -> None:
+    with pytest.raises(ValueError, match=hint):
+        gpu_called(said)

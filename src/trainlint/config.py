@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from trainlint.findings import Confidence
-from trainlint.settings import FailOn, Intent, Profile, amount, did_you_mean, gpus
+from trainlint.settings import FailOn, Intent, Profile, amount, gpu_called, gpus
 
 ADDED = ("extend_select", "ignore", "extend_exclude", "rules", "ignores")
 """Lists that add to those of the parent."""
@@ -21,12 +21,6 @@ TABLES = ("per_file_ignores", "severity", "limits", "targets", "defines", "args"
 VERSION = re.compile(r"\d+(\.\d+)*([.+-]?\w+)*")
 POSITION = re.compile(r"[1-9][0-9]{0,2}\Z")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-
-
-def _gpu(name: str) -> str:
-    if name not in gpus():
-        raise ValueError(f"{name} is no known GPU{did_you_mean(name, gpus()) or '; say gpu-memory instead'}")
-    return name
 
 
 def _amount(value: Any) -> Any:
@@ -69,7 +63,7 @@ Amount = Annotated[
     Field(gt=0),
     WithJsonSchema({"anyOf": [{"type": "integer", "exclusiveMinimum": 0}, {"type": "string"}]}),
 ]
-Gpu = Annotated[str, AfterValidator(_gpu), WithJsonSchema({"type": "string", "enum": list(gpus())})]
+Gpu = Annotated[str, AfterValidator(gpu_called), WithJsonSchema({"type": "string", "examples": list(gpus())})]
 Variable = Annotated[str, AfterValidator(_variable)]
 Position = Annotated[str, AfterValidator(_position)]
 Version = Annotated[str, AfterValidator(_version)]

@@ -228,6 +228,8 @@ def _bytes(size: int) -> str:
 
 def _step(card: _Card) -> list[str]:
     gpus = card.show("world_size", unit=" GPU" if card.value("world_size") == 1 else " GPUs")
+    if card.value("data_parallel_size") not in (None, card.value("world_size")):
+        gpus = f"{card.show('data_parallel_size')} replicas on {gpus}"
     return [
         f"{card.show('per_device_train_batch_size')} per device × {card.show('gradient_accumulation_steps')} accumulation"
         f" × {gpus} × {card.show('sequence_length')} tokens = {card.show('tokens_per_step')} tokens/step"

@@ -169,12 +169,13 @@ def state(
             facts[name] = Fact(name, value, "known", Origin("option", spell(key, said)))
 
     if gpu is not None:
-        known = gpus()
-        if gpu not in known:
-            raise SettingsError(f"--gpu {gpu}: known are {', '.join(known)}; or say --gpu-memory GIB")
-        add("gpu_memory", float(known[gpu]["memory"]), "gpu", gpu)
-        add("gpu_bf16", bool(known[gpu]["bf16"]), "gpu", gpu)
-        add("gpu_flops", float(known[gpu]["tflops"]) * 1e12, "gpu", gpu)
+        try:
+            known = gpus()[gpu_called(gpu)]
+        except ValueError as error:
+            raise SettingsError(f"--gpu: {error}") from None
+        add("gpu_memory", float(known["memory"]), "gpu", gpu)
+        add("gpu_bf16", bool(known["bf16"]), "gpu", gpu)
+        add("gpu_flops", float(known["tflops"]) * 1e12, "gpu", gpu)
     add("gpu_memory", gpu_memory, "gpu-memory", gpu_memory)
     add("world_size", world_size, "world-size", world_size)
     add("dataset_bytes", dataset_bytes, "dataset-bytes", dataset_bytes)
@@ -190,6 +191,21 @@ def gpus() -> dict[str, dict[str, Any]]:
     """The GPUs that `--gpu` knows: memory in GiB, whether they compute in bf16, and TFLOPS in 16 bits."""
     text = (files("trainlint") / "data" / "gpus.toml").read_text("utf-8")
     return dict(tomli.loads(text)["gpu"])
+
+
+def gpu_called(name: str) -> str:
+    """The GPU that a name means, however it is cased, spaced or shortened: `h100`, `A100 80GB`. Raises ValueError."""
+    plain = _plain(name)
+    meant = [gpu for gpu in gpus() if plain in (_plain(gpu), _plain(gpu.partition("-")[0]))]
+    if len(meant) == 1:
+        return meant[0]
+    one_of = f"; is it {' or '.join(meant)}?" if meant else did_you_mean(name, gpus())
+    raise ValueError(f"{name} is no known GPU{one_of or '; say gpu-memory instead'}")
+
+
+def _plain(gpu: str) -> str:
+    name = re.sub(r"[^a-z0-9]", "", gpu.lower()).removeprefix("nvidia").removeprefix("geforce")
+    return re.sub(r"(\d+g)b$", r"\1", name)
 
 
 def amount(text: str) -> int:
