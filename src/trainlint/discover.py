@@ -31,7 +31,7 @@ HINTS = re.compile(
 """A file with none of these describes no run that any dialect reads, so it need not be parsed."""
 JSON_LINES = re.compile(rb"\s*\{.*\}[ \t\r]*\n\s*\{")
 """What no JSON text begins with: an object in one line and another one below it."""
-CALLS = re.compile(rb"(?:TrainingArguments|(?:SFT|DPO|KTO|ORPO|CPO|GRPO|RLOO|Reward)Config)\s*\(")
+CALLS = re.compile(rb"(?:TrainingArguments|(?:SFT|DPO|KTO|ORPO|CPO|GRPO|RLOO|Reward|Lora)Config|get_peft_model)\s*\(")
 """The same for Python and notebooks, most of which have to do with something else."""
 
 

@@ -7,7 +7,7 @@ OmegaConf: the dialect resolves them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -231,12 +231,34 @@ class Invocation:
 class Value:
     """What a Python expression is, as far as reading it tells; `unknown` is the reason why nobody can tell.
 
-    `value` is a scalar, a tuple of Values, or `Items`, a `Table`, a `Symbol` or a `Call`.
+    `value` is a scalar, a tuple of Values, or `Items`, a `Table`, a `Symbol` or a `Call`. Where a branch decides between
+    values that are known each, the value is unknown and `either` holds them.
     """
 
     value: Any
     origin: Origin
     unknown: str | None = None
+    either: Either | None = None
+
+    def unclear(self, reason: str) -> Value:
+        """The same where nobody can tell any longer what it is."""
+        return replace(self, unknown=reason, either=None)
+
+    def possible(self) -> Iterator[Value]:
+        """The value itself, or all that it is one of."""
+        if self.either is None:
+            yield self
+        else:
+            for each in self.either.values:
+                yield from each.possible()
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """The values of the ways that a branch may go, in their order; `at` is the branch, the same for all that it decides."""
+
+    at: Location
+    values: tuple[Value, ...]
 
 
 @dataclass(frozen=True, slots=True)

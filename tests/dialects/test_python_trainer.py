@@ -288,7 +288,9 @@ def test_the_versions_that_a_file_installs_count(line: str, finds: bool) -> None
 
 
 def test_an_older_trl_has_what_the_trainer_has() -> None:
-    text = f"# pip install trl==0.12.2 transformers==4.46.3\n{SFT}".replace("max_length", "max_seq_length")
+    text = f"# pip install trl==0.12.2 transformers==4.46.3\n{SFT}".replace("max_length", "max_seq_length").replace(
+        " dtype=", " torch_dtype="
+    )
     (launch,) = launches(text.replace("bf16=True", "logging_steps=1, gradient_checkpointing=True"), "train.py")
     assert launch.fact("seed").confidence == "high"
     assert launch.first.argument("bf16").value is False

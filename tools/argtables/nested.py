@@ -47,10 +47,11 @@ def flatten_function(function: Bound) -> dict[str, Definition]:
     """The parameters of a function that a command line calls (jsonargparse); a dataclass gives dotted names."""
     assert isinstance(function.node, ast.FunctionDef)
     scope = Scope(function.module)
-    parameters = function.node.args.args
-    missing: list[ast.expr | None] = [None] * (len(parameters) - len(function.node.args.defaults))
+    own = function.node.args
+    missing: list[ast.expr | None] = [None] * (len(own.args) - len(own.defaults))
+    defaults = [*missing, *own.defaults, *own.kw_defaults]
     arguments: dict[str, Definition] = {}
-    for parameter, default in zip(parameters, [*missing, *function.node.args.defaults], strict=True):
+    for parameter, default in zip([*own.args, *own.kwonlyargs], defaults, strict=True):
         shape = read_type(parameter.annotation, scope)
         name = parameter.arg
         arguments[name] = _parameter(shape, default, scope)

@@ -14,6 +14,7 @@ import tomli
 from argtables.archives import read_archive
 from argtables.fields import Section, first_sentence, read_class
 from argtables.keys import KeyReader
+from argtables.keywords import agreeing, find_methods, read_keywords
 from argtables.launchers import read_options
 from argtables.nested import compose, flatten_class, flatten_function, flatten_values, read_attributes
 from argtables.parsers import read_parsers
@@ -21,7 +22,7 @@ from trainlint.scripts.fields import Definition, Namer, constant_items
 from trainlint.scripts.names import Bound, Library, Scope
 from trainlint.scripts.values import evaluate, is_enum, is_model
 
-SOURCES = ("classes", "reads", "parsers", "nested", "functions", "yaml", "attributes")
+SOURCES = ("classes", "reads", "parsers", "nested", "functions", "keywords", "yaml", "attributes")
 """The keys of a section that say where its arguments stand."""
 
 
@@ -108,6 +109,10 @@ def dotted(library: Library, spec: Mapping[str, Any]) -> dict[str, Definition]:
         module_ = library.module(where)
         for function in module_.lookup(name) if module_ else []:
             arguments |= flatten_function(function)
+    for cls, method in (text.rsplit(".", 1) for text in spec.get("keywords", [])):
+        for function in (found for bound in find_classes(library, [cls]) for found in find_methods(bound, method)):
+            for name, definition in read_keywords(function).items():
+                arguments[name] = agreeing(arguments[name], definition) if name in arguments else definition
     for path in spec.get("yaml", []):
         if path in library.files:
             arguments |= flatten_values(compose(library.files, path))

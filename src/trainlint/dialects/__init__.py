@@ -42,9 +42,9 @@ def read(document: Document, context: Context) -> list[Launch]:
         return []
     if document.calls:
         for dialect in dialects():
-            runs = dialect.read_python(document, context) if dialect.read_python is not None else None
-            if runs is not None:
-                return [Launch(run.at, [run]) for run in runs]
+            found = dialect.read_python(document, context) if dialect.read_python is not None else None
+            if found is not None:
+                return found
         return []
     launches = []
     for invocation in document.invocations:

@@ -9,7 +9,7 @@ from typing import Any
 from trainlint.dialects.launchers import Started, place
 from trainlint.dialects.tables import Schema
 from trainlint.document import Document
-from trainlint.facts import Argument, Arguments, Derivation, Fact, Run, Unknown, View
+from trainlint.facts import Argument, Arguments, Derivation, Fact, Launch, Run, Unknown, View
 from trainlint.links import Files
 from trainlint.pins import Pin, Pins
 from trainlint.scripts import Scripts
@@ -39,6 +39,7 @@ class Context:
 
 CommandReader = Callable[[Document, Started, Context], "list[Run] | None"]
 TreeReader = Callable[[Document, Context], "list[Run] | None"]
+PythonReader = Callable[[Document, Context], "list[Launch] | None"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Dialect:
     keys: Mapping[str, str | None] = field(default_factory=dict)
     read_command: CommandReader | None = None
     read_tree: TreeReader | None = None
-    read_python: TreeReader | None = None
+    read_python: PythonReader | None = None
 
     def spell(self, fact: str) -> str | None:
         return self.keys.get(fact, fact)

@@ -13,8 +13,9 @@ from types import MappingProxyType
 
 from trainlint.document import Document, Problem
 from trainlint.readers.python.code import Code
-from trainlint.readers.python.evaluate import Evaluator, NotPlain, plain
+from trainlint.readers.python.evaluate import Evaluator
 from trainlint.readers.python.interpret import Interpreter
+from trainlint.readers.python.values import NotPlain, plain
 from trainlint.text import SourceText, Span
 
 __all__ = ["Code", "Evaluator", "NotPlain", "plain", "read"]

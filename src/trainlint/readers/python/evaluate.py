@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,44 +11,14 @@ from trainlint.document import Call, Items, Keyword, Origin, Symbol, Table, Valu
 from trainlint.readers.python import operations
 from trainlint.readers.python.code import Code
 from trainlint.readers.python.operations import Refused
+from trainlint.readers.python.values import DEEPEST, SCALARS, NotPlain, boxed, decided, handed, plain, reopen, truth
 from trainlint.text import Location, Span
 
-DEEPEST = 60
 MUTATING = frozenset(
     {"append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "update", "setdefault", "popitem"}
 )
 ITSELF = frozenset({"to", "cuda", "eval"})
 """Methods of a model that return the model."""
-SCALARS = (bool, int, float, str, bytes, type(None))
-
-
-class NotPlain(Exception):
-    """A value that is not known, or is no plain data."""
-
-
-def plain(value: Value) -> Any:
-    """A value as Python's own scalars, lists, tuples and dicts. Raises `NotPlain` with the reason where it is none."""
-    return _plain(value, iter(range(operations.LONGEST)), DEEPEST)
-
-
-def _plain(value: Value, left: Iterator[int], levels: int) -> Any:
-    """`left` and `levels` bound what may hold itself, or the same list many times over."""
-    inner = value.value
-    if value.unknown is not None:
-        raise NotPlain(value.unknown)
-    if isinstance(inner, SCALARS):
-        return inner
-    if next(left, None) is None or not levels:
-        raise NotPlain("it is too large to be followed")
-    if isinstance(inner, tuple):
-        return tuple(_plain(element, left, levels - 1) for element in inner)
-    if isinstance(inner, Items | Table) and inner.open is not None:
-        raise NotPlain(inner.open)
-    if isinstance(inner, Items):
-        return [_plain(element, left, levels - 1) for element in inner.elements]
-    if isinstance(inner, Table):
-        return {key: _plain(entry.value, left, levels - 1) for key, entry in inner.entries.items()}
-    raise NotPlain(f"{value.origin.text} is known only when it runs")
 
 
 class Evaluator:
@@ -95,9 +65,8 @@ class Evaluator:
             if isinstance(each, ast.Call):
                 base = [each.func.value] if isinstance(each.func, ast.Attribute) else []
                 for given in (*base, *each.args):
-                    known = self.names.get(given.id) if isinstance(given, ast.Name) else None
-                    if known is not None and isinstance(known.value, Items | Table):
-                        known.value.open = f"{self.code.shown(each)} may change it"
+                    if isinstance(given, ast.Name) and given.id in self.names:
+                        reopen(self.names[given.id], f"{self.code.shown(each)} may change it")
 
     def _unknown(self, node: ast.expr, reason: str | None = None) -> Value:
         shown = self.code.shown(node)
@@ -107,7 +76,7 @@ class Evaluator:
 
     def _computed(self, node: ast.expr, value: Any, *parents: Value) -> Value:
         origin = Origin("computed", self.code.shown(node), self.code.at(node), tuple(each.origin for each in parents))
-        return Value(_boxed(value, origin), origin)
+        return Value(boxed(value, origin), origin)
 
     # -------------------------------------------------------------------------------------------- literals, names
 
@@ -233,7 +202,7 @@ class Evaluator:
     def _unary(self, node: ast.UnaryOp) -> Value:
         operand = self.value(node.operand)
         value = operations.compute(
-            operations.UNARY[type(node.op)], _truth(operand) if isinstance(node.op, ast.Not) else plain(operand)
+            operations.UNARY[type(node.op)], truth(operand) if isinstance(node.op, ast.Not) else plain(operand)
         )
         if isinstance(node.operand, ast.Constant) and isinstance(node.op, ast.USub | ast.UAdd):
             return Value(value, self._literal(node))
@@ -255,7 +224,7 @@ class Evaluator:
         stops = isinstance(node.op, ast.Or)
         for operand in node.values[:-1]:
             value = self.value(operand)
-            if _truth(value) is stops:
+            if truth(value) is stops:
                 return self._computed(node, value.value, value)
         value = self.value(node.values[-1])
         return self._unknown(node, value.unknown) if value.unknown else self._computed(node, value.value, value)
@@ -282,18 +251,16 @@ class Evaluator:
         test = self.truth(node.test)
         if test is not None:
             return self.value(node.body if test else node.orelse)
-        either, other = self.value(node.body), self.value(node.orelse)
+        ways = self.value(node.body), self.value(node.orelse)
         self._pass_over(node)
-        if either.unknown is None and other.unknown is None and _same(either, other):
-            return either
-        return self._unknown(node, f"it depends on {self.code.shown(node.test)}")
+        return decided(ways, self._unknown(node, f"it depends on {self.code.shown(node.test)}"), self.code.at(node))
 
     def truth(self, node: ast.expr) -> bool | None:
         """Whether a condition holds; None where nobody can tell."""
         if isinstance(node, ast.Compare) and self.code.shown(node.left) == "__name__":
             return isinstance(node.ops[0], ast.Eq)
         try:
-            return _truth(self.value(node))
+            return truth(self.value(node))
         except NotPlain:
             return None
 
@@ -322,8 +289,8 @@ class Evaluator:
         if symbol.name in ("exec", "globals", "locals", "eval") and symbol.source == "free":
             for name, value in self.names.items():
                 if not isinstance(value.value, Symbol):
-                    self.names[name] = replace(value, unknown=f"{symbol.name}() may change it")
-        if symbol.path == "setattr" and len(positional) == 3 and isinstance(positional[0].value, Call):
+                    self.names[name] = value.unclear(f"{symbol.name}() may change it")
+        if symbol.path == "setattr" and len(positional) == 3:
             self._set_attribute(node, *positional)
         if not symbol.name[:1].isupper():
             self._hand_over(positional, keywords)
@@ -352,24 +319,26 @@ class Evaluator:
         return positional, keywords, opened
 
     def _set_attribute(self, node: ast.Call, target: Value, name: Value, value: Value) -> None:
-        call, at = target.value, self.code.at(node)
-        try:
-            self.assign_key(call.keywords, plain(name), Keyword(at, self.code.at(node.args[-1]), value))
-        except NotPlain as missing:
-            call.open = str(missing)
+        at = self.code.at(node)
+        for call in (each.value for each in target.possible() if isinstance(each.value, Call)):
+            own = value if target.either is None else value.unclear(target.unknown or "")
+            try:
+                self.assign_key(call.keywords, plain(name), Keyword(at, self.code.at(node.args[-1]), own))
+            except NotPlain as missing:
+                call.open = str(missing)
 
     def assign_key(self, entries: dict[Any, Keyword], key: Any, keyword: Keyword) -> None:
         """Set a key of a dict or an attribute of what a call made."""
         if self.uncertain is not None:
-            keyword = replace(keyword, value=replace(keyword.value, unknown=self.uncertain))
+            keyword = replace(keyword, value=keyword.value.unclear(self.uncertain))
         entries[key] = keyword
 
     def _hand_over(self, positional: list[Value], keywords: dict[str, Keyword]) -> None:
         """A function may change the lists and dicts that it is handed: it gets them as they are, their names no longer say."""
         for number, value in enumerate(positional):
-            positional[number] = _handed(value)
+            positional[number] = handed(value)
         for name, keyword in keywords.items():
-            keywords[name] = replace(keyword, value=_handed(keyword.value))
+            keywords[name] = replace(keyword, value=handed(keyword.value))
 
     def _method(self, node: ast.Call, name: str, base: Value) -> Value:
         positional, keywords, opened = self.arguments(node)
@@ -393,7 +362,17 @@ class Evaluator:
             return Value(Table(dict(inner.entries), inner.open), base.origin, base.unknown)
         if isinstance(inner, Items | Table) and name in MUTATING:
             self._mutate(inner, name, positional, keywords, opened)
+        if base.either is not None:
+            self._method_of_either(name, base)
         return self._unknown(node, base.unknown)
+
+    def _method_of_either(self, name: str, base: Value) -> None:
+        if name in MUTATING:
+            reopen(base, f".{name}() changes it")
+        for call in (each.value for each in base.possible() if isinstance(each.value, Call)):
+            call.methods.add(name)
+            if name.startswith("set_"):
+                call.open = f"{name}() changes it"
 
     def _mutate(
         self, inner: Items | Table, name: str, positional: list[Value], keywords: dict[str, Keyword], opened: str | None
@@ -417,48 +396,6 @@ class Evaluator:
         return Value(
             None, origin, f"the environment variable {name} is not set here (--define {name}=… gives it a value)"
         )
-
-
-def _handed(value: Value) -> Value:
-    """A list or dict as it is now, for a function that may then change the one that a name stands for."""
-    inner = value.value
-    if not isinstance(inner, Items | Table) or value.origin.kind != "expansion":
-        return value
-    now = Items([*inner.elements], inner.open) if isinstance(inner, Items) else Table({**inner.entries}, inner.open)
-    inner.open = inner.open or "a function that it is handed to may change it"
-    return replace(value, value=now)
-
-
-def _boxed(value: Any, origin: Origin) -> Any:
-    """A computed list or tuple with its elements as Values."""
-    if isinstance(value, list):
-        return Items([Value(_boxed(each, origin), origin) for each in value])
-    if isinstance(value, tuple):
-        return tuple(each if isinstance(each, Value) else Value(_boxed(each, origin), origin) for each in value)
-    if isinstance(value, dict):
-        raise Refused("it is a dict")
-    return value
-
-
-def _truth(value: Value) -> bool:
-    """The truth of a value. Raises `NotPlain` where nobody can tell."""
-    return bool(plain(value))
-
-
-def _same(one: Value, other: Value) -> bool:
-    try:
-        return type(plain(one)) is type(plain(other)) and bool(plain(one) == plain(other))
-    except NotPlain:
-        return one.value is other.value
-
-
-def same(one: Value, other: Value) -> bool:
-    """Are two values known to be equal?"""
-    if one is other:
-        return True
-    if isinstance(one.value, Symbol):
-        return one.unknown is None and other.unknown is None and one.value == other.value
-    return one.unknown is None and other.unknown is None and _same(one, other)
 
 
 _HANDLERS: dict[type[ast.expr], Callable[[Evaluator, Any], Value]] = {

@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 
 from trainlint.document import Call, Items, Keyword, Origin, Symbol, Table, Value
 from trainlint.readers.python.code import Code
-from trainlint.readers.python.evaluate import MUTATING, Evaluator, NotPlain, plain, same
+from trainlint.readers.python.evaluate import MUTATING, Evaluator
 from trainlint.readers.python.operations import Refused
+from trainlint.readers.python.values import NotPlain, decided, plain, reopen
+from trainlint.text import Location
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
@@ -135,11 +137,15 @@ class _Scope:
                 self.assign(target.value, _vague(value), node)
             case ast.Attribute():
                 base = self.evaluator.value(target.value)
-                if isinstance(base.value, Call):
-                    self._set(base.value.keywords, target.attr, target, value, node)
+                for each in base.possible():
+                    if isinstance(each.value, Call):
+                        own = value if base.either is None else value.unclear(base.unknown or "")
+                        self._set(each.value.keywords, target.attr, target, own, node)
             case ast.Subscript():
                 base = self.evaluator.value(target.value)
-                if isinstance(base.value, Items):
+                if base.either is not None:
+                    reopen(base, "an element of it is replaced")
+                elif isinstance(base.value, Items):
                     base.value.open = "an element of it is replaced"
                 elif isinstance(base.value, Table):
                     try:
@@ -181,16 +187,15 @@ class _Scope:
             try:
                 value = self.evaluator.binary(node.target, node.op, old, new)
             except (Refused, NotPlain) as missing:
-                value = replace(_vague(old), unknown=str(missing))
-            if isinstance(old.value, Items | Table):
-                old.value.open = f"{self.code.shown(node)} changes it"
+                value = _vague(old).unclear(str(missing))
+            reopen(old, f"{self.code.shown(node)} changes it")
             self._bind(node.target.id, replace(value, origin=self._origin(node, node.target.id, value)))
         else:
             self.assign(node.target, _vague(self.evaluator.value(node.value)), node)
 
     def _bind(self, name: str, value: Value) -> None:
         if name in self.program.touched and not isinstance(value.value, Symbol):
-            value = replace(value, unknown=value.unknown or f"{name} is changed elsewhere")
+            value = value.unclear(value.unknown or f"{name} is changed elsewhere")
         self.names[name] = value
 
     def _origin(self, node: ast.stmt, name: str, value: Value | None = None) -> Origin:
@@ -202,9 +207,9 @@ class _Scope:
         if isinstance(target, ast.Name):
             self.names.pop(target.id, None)
         elif isinstance(target, ast.Subscript | ast.Attribute):
-            base = self.evaluator.value(target.value)
-            if isinstance(base.value, Items | Table | Call):
-                base.value.open = f"del {self.code.shown(target)}"
+            for each in self.evaluator.value(target.value).possible():
+                if isinstance(each.value, Items | Table | Call):
+                    each.value.open = f"del {self.code.shown(target)}"
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
         for alias in node.names:
@@ -214,7 +219,7 @@ class _Scope:
             elif alias.name == "*":
                 for name, value in self.names.items():
                     if not isinstance(value.value, Symbol):
-                        self.names[name] = replace(value, unknown=f"from {node.module} import * may change it")
+                        self.names[name] = value.unclear(f"from {node.module} import * may change it")
             else:
                 path = f"{'.' * node.level}{node.module or ''}.{alias.name}"
                 self._bind(
@@ -238,14 +243,14 @@ class _Scope:
         if test is not None:
             return self.block(node.body if test else node.orelse)
         reason = f"it depends on {self.code.shown(node.test)}"
-        return self._either([node.body, node.orelse], reason)
+        return self._either([node.body, node.orelse], reason, node)
 
     def _match(self, node: ast.Match) -> None:
         self.evaluator.value(node.subject)
         before = dict(self.names)
         for name in {name for case in node.cases for name in _captures(case.pattern)}:
             self._forget(name, "it depends on a match statement")
-        self._either([*(case.body for case in node.cases), []], "it depends on a match statement")
+        self._either([*(case.body for case in node.cases), []], "it depends on a match statement", node)
         self.names.update({name: value for name, value in before.items() if name not in self.names})
 
     def _try(self, node: ast.Try) -> bool:
@@ -263,17 +268,17 @@ class _Scope:
                 self._forget(handler.name, reason)
             if self._guarded(handler.body, reason):
                 after.append(dict(self.names))
-        self._become(_merged(after, reason) if after else before)
+        self._become(_merged(after, reason, self.code.at(node)) if after else before)
         return self.block(node.finalbody) and bool(after)
 
-    def _either(self, bodies: Sequence[Sequence[ast.stmt]], reason: str) -> bool:
-        """Run each of several bodies from here, and keep what all those agree on that go on afterwards."""
+    def _either(self, bodies: Sequence[Sequence[ast.stmt]], reason: str, node: ast.stmt) -> bool:
+        """Run each of several bodies from here, and keep what those make of each name that go on afterwards."""
         before, after = dict(self.names), []
         for body in bodies:
             self._become(before)
             if self._guarded(body, reason):
                 after.append(dict(self.names))
-        self._become(_merged(after, reason) if after else before)
+        self._become(_merged(after, reason, self.code.at(node)) if after else before)
         return bool(after)
 
     def _loop(self, node: ast.For | ast.AsyncFor | ast.While) -> None:
@@ -291,7 +296,7 @@ class _Scope:
         for name in changed:
             self._forget(name, reason)
         if node.orelse:  # not after a break
-            self._either([node.orelse, []], reason)
+            self._either([node.orelse, []], reason, node)
 
     def _guarded(self, body: Sequence[ast.stmt], reason: str) -> bool:
         """Run a body of which nobody knows whether it runs."""
@@ -332,16 +337,16 @@ def _parameters(node: Function) -> Iterator[str]:
             yield argument.arg
 
 
-def _merged(ways: Sequence[Mapping[str, Value]], reason: str) -> dict[str, Value]:
-    """What several ways agree on. A name that one of them lacks cannot be used there, so the others decide."""
+def _merged(ways: Sequence[Mapping[str, Value]], reason: str, at: Location) -> dict[str, Value]:
+    """What several ways make of each name. Where a way lacks it, it cannot be used, so the others decide."""
     merged: dict[str, Value] = {}
-    for way in ways:
-        for name, value in way.items():
-            other = merged.get(name)
-            if other is None or same(other, value):
-                merged[name] = value
-            elif other.unknown is None or value.unknown is None:
-                merged[name] = replace(_vague(value), unknown=reason)
+    for name in dict.fromkeys(name for way in ways for name in way):
+        first = next(way[name] for way in ways if name in way)
+        values = [way.get(name, first) for way in ways]
+        if all(value.unknown is not None and value.either is None for value in values):
+            merged[name] = first
+        else:
+            merged[name] = decided(values, _vague(values[-1]).unclear(reason), at)
     return merged
 
 

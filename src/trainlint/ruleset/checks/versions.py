@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trainlint.dialects.tables import Schema, Spec
 from trainlint.document import Document
-from trainlint.facts import Argument, Launch
+from trainlint.facts import Argument, Launch, Run
 from trainlint.findings import Finding, Related
 from trainlint.ruleset.file import Rule
 
 SHOWN = 6
+
+
+def _known(run: Run, schema: Schema) -> Iterator[tuple[Argument, Spec]]:
+    """What is said that some table has: in the run's own arguments, and in those linked to it that have a table of theirs."""
+    tables = {
+        role: (run.linked[role], own)
+        for role, own in run.context.get("linked_schemas", {}).items()
+        if role in run.linked
+    }
+    for arguments, own in ((run.arguments, schema), *tables.values()):
+        yield from ((argument, own[name]) for name, argument in arguments.given.items() if name in own)
 
 
 def gone(rule: Rule, document: Document, launches: list[Launch]) -> Iterator[Finding]:
@@ -23,7 +35,7 @@ def gone(rule: Rule, document: Document, launches: list[Launch]) -> Iterator[Fin
             continue
         own = schema.package
         unpinned = launch.first.dialect in rule.limits["unpinned"]
-        known = [(argument, schema[name]) for name, argument in launch.first.arguments.given.items() if name in schema]
+        known = [*_known(launch.first, schema)]
         old = []
         for argument, spec in known:
             target = schema.target(spec)

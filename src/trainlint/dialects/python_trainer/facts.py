@@ -1,0 +1,140 @@
+"""The facts of a run that a Trainer of Python starts."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from trainlint.dialects import hf_trainer, trl
+from trainlint.dialects.python_trainer.model import (
+    adapter,
+    around,
+    bits,
+    known_model,
+    method,
+    model_name,
+    modules,
+    of_base,
+    setup_of,
+    torch_dtype,
+    use,
+)
+from trainlint.dialects.python_trainer.setup import STAGES
+from trainlint.document import Call
+from trainlint.facts import Derivation, Unknown, View
+
+
+def stage(r: View) -> str:
+    """TRL's classes say it. The plain Trainer trains whatever the model is for."""
+    setup = setup_of(r)
+    for call in (setup.config, setup.trainer):
+        name = call.function.name if call is not None else ""
+        found = STAGES.get(name) or STAGES.get(f"{name.removesuffix('Trainer')}Config")
+        if found is not None:
+            return found
+    base = known_model(r).base
+    kind = base.function.path.rpartition(".")[0].rpartition(".")[2] if base is not None else ""
+    if kind and not re.search(r"CausalLM|LMHead|LanguageModel|FastModel", kind):
+        return kind
+    raise Unknown("nothing says whether this run pre-trains or fine-tunes", "stage")
+
+
+def sequence_length(r: View) -> Any:
+    """The arguments' own limit, else the trainer's, else that of Unsloth's model, else TRL's default."""
+    for name in ("max_length", "max_seq_length"):
+        if r.run.arguments.given.get(name) is not None:
+            value = r.arg(name)
+            if value is None:
+                raise Unknown(f"{name} is None: there is no limit", "sequence_length")
+            return value
+    of_trainer = setup_of(r).option("max_seq_length", "max_length")
+    if of_trainer is not None:
+        return use(r, "max_seq_length", of_trainer)
+    if around(r).unsloth:
+        length = of_base(r, "max_seq_length")
+        if length is not None:
+            return use(r, "max_seq_length", length)
+        raise Unknown("Unsloth decides the longest sequence", "sequence_length")
+    return r.arg("max_length")
+
+
+def save_steps(r: View) -> Any:
+    """Steps between checkpoints. Where the script saves the model itself, the Trainer's default was not meant to."""
+    if "save_steps" not in r.run.arguments.given and around(r).saves:
+        raise Unknown("the script saves the model itself", "save_steps")
+    return hf_trainer.save_steps(r)
+
+
+def packing(r: View) -> bool:
+    of_trainer = setup_of(r).option("packing")
+    if of_trainer is not None and "packing" not in r.run.arguments.given:
+        return bool(use(r, "packing", of_trainer))
+    return bool(r.arg("packing"))
+
+
+def eval_data(r: View) -> str:
+    setup = setup_of(r)
+    trainer = setup.trainer
+    if trainer is None or trainer.open is not None or len(trainer.positional) > 1:
+        return "unknown"
+    value = setup.option("eval_dataset")
+    return "no" if value is None else "yes" if isinstance(value.value, Call) else "unknown"
+
+
+def _owned(derive: Derivation) -> Derivation:
+    """A setting that is not in force where the trainer is handed an optimizer of the script's own."""
+
+    def derived(r: View) -> Any:
+        if setup_of(r).option("optimizers", "optimizer_cls_and_kwargs") is not None:
+            raise Unknown("the script makes the optimizer itself", "learning_rate")
+        return derive(r)
+
+    return derived
+
+
+def _unknown(reason: str, name: str) -> Derivation:
+    def derive(r: View) -> Any:
+        raise Unknown(reason, name)
+
+    return derive
+
+
+LAUNCHER = "the launch command decides the number of processes, and it is not in this file"
+OWNED = (
+    "learning_rate",
+    "lr_scheduler_type",
+    "warmup_ratio",
+    "warmup_steps",
+    "weight_decay",
+    "optim",
+    "optimizer_family",
+)
+FACTS: dict[str, Derivation] = {
+    **hf_trainer.FACTS,
+    **{name: _owned(hf_trainer.FACTS[name]) for name in OWNED},
+    "world_size": _unknown(LAUNCHER, "world_size"),
+    "visible_devices": _unknown(LAUNCHER, "visible_devices"),
+    "stage": stage,
+    "method": method,
+    "model_name_or_path": model_name,
+    "tokenizer_name_or_path": model_name,
+    "quantization_bits": bits,
+    "torch_dtype": torch_dtype,
+    "sequence_length": sequence_length,
+    "packing": packing,
+    "save_steps": save_steps,
+    "eval_data": eval_data,
+    "lora_rank": adapter("r"),
+    "lora_alpha": adapter("lora_alpha"),
+    "lora_dropout": adapter("lora_dropout"),
+    "target_modules": modules("target_modules"),
+    "modules_to_save": modules("modules_to_save"),
+    "datasets": _unknown("the script loads its data itself", "datasets"),
+    "streaming": _unknown("the script loads its data itself", "streaming"),
+}
+KEYS: dict[str, str | None] = {
+    **trl.KEYS,
+    "lora_rank": "r",
+    "target_modules": "target_modules",
+    "modules_to_save": "modules_to_save",
+}
