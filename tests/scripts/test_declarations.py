@@ -252,9 +252,14 @@ def test_parents_and_subcommands(tmp_path: Path) -> None:
         train.add_argument("--epochs", type=int)
         parser.parse_args()
     """
-    assert names(tmp_path, text) == {"lr", "epochs"}
-    assert not rejected(command("python train.py train --epochs 3", tmp_path)[1])
-    assert rejected(command("python train.py train --epoch many", tmp_path)[1])
+    assert names(tmp_path, text) == {"lr"}
+    own, arguments = command("python train.py --lr 1 train --epochs 3", tmp_path)
+    assert own is not None
+    assert {"lr", "epochs"} <= set(own.schema)
+    assert not rejected(arguments)
+    assert {name: given.value for name, given in arguments.given.items()} == {"lr": 1.0, "epochs": 3}
+    for wrong in ("train --epoch many", "train --lr 1", "--epochs 3 train", "evaluate", "train 3"):
+        assert rejected(command(f"python train.py {wrong}", tmp_path)[1]), wrong
 
 
 def test_a_parser_that_its_caller_hands_in(tmp_path: Path) -> None:

@@ -204,16 +204,16 @@ def test_a_required_argument_that_is_missing(folder: Path) -> None:
     head = "import argparse\nparser = argparse.ArgumentParser()\n"
     plain = f"{head}{DECLARES}{REST}parser.parse_args()\n"
     assert missing(folder, plain) == ["own.py"]
+    assert missing(folder, plain.replace("parser.parse", "parser.add_argument('file')\nparser.parse")) == ["own.py"]
+    assert missing(folder, plain.replace("parser.parse", "parser.add_subparsers()\nparser.parse")) == ["own.py"]
     for flags in ("--learning_rate 1 --epochs $N", "--learning_rate 1 --epochs 3 $MORE", "--learning_rate 1 --epochs 3 --mod x",
                   "--learning_rate 1 --epochs 3 --help", "args.json --learning_rate 1 --epochs 3"):  # fmt: skip
         assert missing(folder, plain, flags) == [], flags
     for script in (
         f"{head}if x:\n    {DECLARES}{REST}parser.parse_args()\n",
         f"{head}def more():\n    {DECLARES}{REST}if x:\n    more()\nparser.parse_args()\n",
-        f"{head}{DECLARES}{REST}parser.add_argument('file')\nparser.parse_args()\n",
         f"{head}{DECLARES}{REST}parser.parse_known_args()\n",
         f"{head}{DECLARES}{REST}if x:\n    parser.parse_args()\nelse:\n    parser.parse_args(y)\n",
-        f"{head}{DECLARES}{REST}commands = parser.add_subparsers()\nparser.parse_args()\n",
         plain.replace("import argparse", "import configargparse as argparse"),
     ):
         assert missing(folder, script) == [], script

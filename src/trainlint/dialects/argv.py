@@ -7,7 +7,7 @@ absent arguments are unknown and not default.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Literal
@@ -90,35 +90,34 @@ def read(
     dashes: bool = False,
     abbreviations: bool = True,
     positionals: int | None = 0,
+    fills: Collection[str] = (),
     greedy: Collection[str] = (),
 ) -> Arguments:
     """The arguments that a HfArgumentParser (argparse) over `schema` makes of `words`.
 
     `closed`: the schema is the whole parser, so a flag that it lacks is rejected; else the script may declare more.
     `dashes`: the flags are spelled `--micro-batch-size`; `abbreviations`: a closed parser takes unique beginnings;
-    `positionals`: so many words before the first flag belong there; None: any number anywhere.
+    `positionals`: so many words that belong to no flag are taken; None: any number; `fills`: the arguments that further
+    ones of them give a value to, unless a flag does.
     """
     line = cut(words, greedy)
     arguments = Arguments(open=line.open)
-    for word in line.positionals[positionals:] if positionals is not None else []:
-        if closed and word.text is not None and not word.text.endswith((".json", ".yaml", ".yml")):
-            arguments.issues.append(_stray(source, word, "no flag stands before it", "remove it", closed))
+    loose = [(word, "no flag stands before it", "remove it") for word in line.positionals]
     for flag in line.flags:
         name, found = _resolve(flag, schema, closed and abbreviations)
         key, exact = _key(source, flag)
         values, stray = _values(flag, schema, name)
-        advice = f"quote the value of {flag.name}, or remove the word"
-        arguments.issues += [
-            _stray(source, word, f"{flag.name} takes {_arity(flag, schema, name)}", advice, closed)
-            for word in stray
-            if word.text is not None and positionals is not None and not _in_placeholder([*values, *stray])
-        ]
+        why, advice = (
+            f"{flag.name} takes {_arity(flag, schema, name)}",
+            f"quote the value of {flag.name}, or remove the word",
+        )
+        loose += [(word, why, advice) for word in stray if not _in_placeholder([*values, *stray])]
         # what `$EXTRA` behind a bare switch holds are flags of their own
         arguments.open = arguments.open or next((word.unknown for word in stray if word.text is None), None)
         if found == "ambiguous":
             arguments.issues.append(_ambiguous(flag.name, name, key))
         elif found == "unknown" and not schema.free(name):
-            issue = _undeclared(flag.name, name, key, schema, closed, dashes)
+            issue = _undeclared(flag.name, name, key, schema, closed, dashes, abbreviations)
             if issue is not None:
                 arguments.issues.append(issue if exact else replace(issue, replacement=None))
         elif name in schema and schema.edition(name).bare and values and values[0].several:
@@ -129,7 +128,31 @@ def read(
             _note_duplicate(arguments, argument)
         arguments.given[name] = argument
         arguments.issues += issues
+    if positionals is not None:
+        taken = positionals + len(set(fills) - arguments.given.keys())
+        arguments.issues += _strays(source, loose, taken, closed)
     return arguments
+
+
+def first_word(words: Sequence[Word], schema: Schema, abbreviations: bool, greedy: Collection[str] = ()) -> int | None:
+    """The place of the first word that belongs to no flag, for a parser in which it is the name of a subcommand."""
+    line = cut(words, greedy)
+    found = list(line.positionals)
+    for flag in line.flags:
+        name, known = _resolve(flag, schema, abbreviations)
+        found += _values(flag, schema, name)[1] if known == "known" else flag.following
+    chosen = {id(word) for word in found}
+    return next((place for place, word in enumerate(words) if id(word) in chosen), None)
+
+
+def _strays(
+    source: SourceText, loose: Sequence[tuple[Word, str, str]], taken: int, closed: bool
+) -> Iterator[ArgumentIssue]:
+    """The words that neither a flag nor the script itself takes. One before all flags may name a file of arguments."""
+    for word, why, advice in sorted(loose, key=lambda each: each[0].span.start)[taken:]:
+        before = advice == "remove it"
+        if word.text is not None and not (before and (not closed or word.text.endswith((".json", ".yaml", ".yml")))):
+            yield _stray(source, word, why, advice, closed)
 
 
 def _values(flag: Flag, schema: Schema, name: str) -> tuple[list[Word], list[Word]]:
@@ -275,13 +298,16 @@ def _ambiguous(flag: str, name: str, key: Location) -> ArgumentIssue:
 
 
 def _undeclared(
-    flag: str, name: str, key: Location, schema: Schema, closed: bool, dashes: bool
+    flag: str, name: str, key: Location, schema: Schema, closed: bool, dashes: bool, abbreviations: bool
 ) -> ArgumentIssue | None:
     """What to say of a flag that nothing declares. It is a crash for sure where the script says all of its parser."""
     if schema.spellings is None:
         issue = unknown_argument(name, key, schema, closed, spelled="--{}", dashes=dashes, beginnings=closed)
+    elif abbreviations and not closed and any(long.startswith(flag) for long in schema.spellings):
+        return None  # argparse takes a beginning for the flag, whoever else declares more
     else:
-        issue = unknown_argument(flag, key, {long: schema[own] for long, own in schema.spellings.items()}, closed)
+        known = {long: schema[own] for long, own in schema.spellings.items()}
+        issue = unknown_argument(flag, key, known, closed, beginnings=closed)
     whole = closed and bool(schema.own) and not schema.sections
     return replace(issue, certain=whole or issue.certain) if issue is not None else None
 

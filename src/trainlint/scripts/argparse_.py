@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection
+from dataclasses import replace
 
-from trainlint.scripts import dataclasses_
+from trainlint.scripts import dataclasses_, parse_calls
 from trainlint.scripts.fields import Definition, read_default
 from trainlint.scripts.frames import (
     Frame,
     argument_of,
     dotted,
     external,
+    filled,
     function_of,
     last,
-    method,
     parameters_of,
     visit,
 )
-from trainlint.scripts.model import DEFAULTS, Declaration, Parser, Unread
+from trainlint.scripts.model import Declaration, Parser, Unread
 from trainlint.scripts.names import Module
-from trainlint.scripts.options import ACTIONS_WITHOUT_VALUE, decided, define, takes_nothing
+from trainlint.scripts.objects import GROUPS, Held, arguments, assigned, roots
+from trainlint.scripts.options import decided, declaration, words_taken
+from trainlint.scripts.parse_calls import PARSES, Stage
 from trainlint.scripts.project import Project
 from trainlint.scripts.values import Unevaluable, evaluate
 
-STRICT = frozenset({"parse_args", "parse_intermixed_args", "parse_args_into_dataclasses", "parse_args_and_config"})
-PARSES = STRICT | {"parse_known_args", "parse_known_intermixed_args"}
-GROUPS = frozenset({"add_argument_group", "add_mutually_exclusive_group"})
 PLAIN_PARSERS = frozenset({"argparse.ArgumentParser", "transformers.HfArgumentParser", "trl.TrlParser"})
-SUBCOMMANDS = frozenset({"add_subparsers", "add_parser"})
 HARMLESS = frozenset(
     {"print_help", "print_usage", "error", "exit", "format_help", "format_usage", "get_default", "register",
      "parse_json_file", "parse_yaml_file", "parse_dict"}
@@ -40,93 +38,37 @@ HF_PARSERS = frozenset({"HfArgumentParser", "TrlParser"})
 EXTENDS = "add_config_arguments"
 DEEPSPEED = ("deepspeed", "deepspeed_config", "deepscale", "deepscale_config", "deepspeed_mpi")
 """What `deepspeed.add_config_arguments` declares; the first one and `--deepscale` stand alone."""
-MAX_DEPTH = 4
-MARKS = (*PARSES, "add_argument")
 
 
 def read(script: Module, project: Project) -> Parser | None:
     """The parser of a script, None where it has none. Raises `Unread` where nothing can be told of it."""
-    calls = list(_parse_calls(script))
-    if not calls:
-        calls = list(_followed(script, script.tree, Frame.of(script), 0, set()))
+    calls = parse_calls.parse_calls(script)
     if not calls:
         return None
-    reader = _Reader(script, project)
+    reader = Reader(script, project)
     for call, frame in calls:
         reader.parsed(call, frame)
     return reader.finish()
 
 
-def _parse_calls(module: Module) -> Iterator[tuple[ast.Call, Frame]]:
-    if any(mark in module.source for mark in PARSES):
-        yield from _calls_in(module.tree, Frame.of(module))
-
-
-def _calls_in(node: ast.AST, frame: Frame) -> Iterator[tuple[ast.Call, Frame]]:
-    for found, where in visit(node, frame):
-        # `arguments.parse_args()` and `self.parse_args()` are the project's own, which are followed as any function is
-        match found:
-            case ast.Call(func=ast.Attribute(attr=name) as func) if name in PARSES and _called(func, where) is None:
-                yield found, where
-
-
-def _followed(
-    module: Module, node: ast.AST, frame: Frame, depth: int, seen: set[int]
-) -> Iterator[tuple[ast.Call, Frame]]:
-    """The parse calls in the project's functions that are called here: `args = get_args()`."""
-    for found, where in visit(node, frame):
-        if not isinstance(found, ast.Call):
-            continue
-        function = _called(found.func, where)
-        if function is None or id(function[0]) in seen:
-            continue
-        body, home = function
-        seen.add(id(body))
-        if not any(mark in home.module.source for mark in MARKS):
-            continue
-        calls = list(_calls_in(body, home))
-        yield from calls
-        if not calls and depth < MAX_DEPTH:
-            yield from _followed(home.module, body, home, depth + 1, seen)
-
-
-def _called(func: ast.expr, frame: Frame) -> tuple[ast.AST, Frame] | None:
-    """The function or method of the project that a call runs."""
-    if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Call):
-        cls = frame.scope.resolve_class(func.value.func)
-        return method(cls, func.attr) if cls is not None else None
-    found = function_of(func, frame)
-    return None if found is None else (found[0], found[1])
-
-
-@dataclass(frozen=True)
-class _Stage:
-    """One parse of the command line: in which function, by which parser, and whether of words that it is given."""
-
-    function: ast.AST | None
-    parser: str
-    given: bool
-
-    def follows(self, first: _Stage) -> bool:
-        """Does this parse what an earlier one, which lets unknown arguments pass, has left over or seen as well?"""
-        return self.function is first.function and (self.given or self.parser != first.parser)
-
-
-class _Reader:
+class Reader:
     """Follows parser objects backwards to where they are made and forwards to everything that is done to them."""
 
     def __init__(self, script: Module, project: Project) -> None:
         self.script = script
         self.project = project
         self.result = Parser()
-        self.known: list[_Stage] = []
-        self.strict: list[_Stage] = []
+        self.known: list[Stage] = []
+        self.strict: list[Stage] = []
         self._seen: set[tuple[int, str]] = set()
         self._defaults: list[tuple[str, Definition]] = []
         self._homes: set[ast.AST | None] = set()
         """The functions, or None for a module, in which a parser is made that a package's own class stands for."""
         self._required: list[tuple[str, ast.AST | None]] = []
         """Required arguments that no condition leaves out, each with the function that declares it."""
+        self._commands: list[tuple[str, Reader]] = []
+        self._whole = True
+        """Are these all of its commands?"""
         self._made = False
         self._undecided = False
         """Are there defaults that nobody can name?"""
@@ -137,31 +79,30 @@ class _Reader:
         if not all(any(strict.follows(known) for strict in self.strict) for known in self.known):
             self.result.drops = self.result.open is None
             self.result.leave_open("its parser lets unknown arguments pass (parse_known_args)")
+        return self._finished(len(self.strict) == 1 and not self.known)
+
+    def _finished(self, once: bool) -> Parser:
+        """`once`: one parse of the command line decides."""
         for dest, value in self._defaults:
             self.result.set_default(dest, value)
         if self._undecided:
             self.result.forget_defaults()
-        if len(self.strict) == 1 and not self.known:
+        if once:
             self.result.required = {name for name, home in self._required if home in self._homes} & {
                 name for name, declaration in self.result.declarations.items() if declaration.entry.get("required")
             }
-        return self.result
+        for name, reader in self._commands:
+            self.result.add_command(name, reader._finished(once))
+        return self.result if self._whole else self.result.dissolved()
 
     def parsed(self, call: ast.Call, frame: Frame) -> None:
         """`parser.parse_args()`."""
         assert isinstance(call.func, ast.Attribute)
-        options = {keyword.arg: keyword.value for keyword in call.keywords}
-        given = call.args[0] if call.args else options.get("args")
-        if given is not None and not _command_line(given, frame):
+        given = parse_calls.given(call)
+        if given is not None and not parse_calls.is_command_line(given, frame):
             raise Unread("it does not parse its command line as it is")
-        remaining = options.get("return_remaining_strings")
-        lenient = (
-            call.func.attr not in STRICT
-            or None in options
-            or (remaining is not None and not (isinstance(remaining, ast.Constant) and not remaining.value))
-        )
-        stage = _Stage(frame.function, ast.unparse(call.func.value), given is not None)
-        (self.known if lenient else self.strict).append(stage)
+        stage = Stage(frame.function, ast.unparse(call.func.value), given is not None)
+        (self.known if parse_calls.is_lenient(call) else self.strict).append(stage)
         self.follow(call.func.value, frame)
 
     # -------------------------------------------------------------------------------------- where a parser comes from
@@ -183,7 +124,7 @@ class _Reader:
             return
         self.uses(text, region, home)
         for found, where in visit(region, home):
-            for target, value in _assigned(found):
+            for target, value in assigned(found):
                 if dotted(target) == text and value is not None and not _hands_back(value, text, where):
                     self.follow(value, where)
         if region is frame.function and text in {argument.arg for argument in parameters_of(frame.function)}:
@@ -193,7 +134,7 @@ class _Reader:
         """The parser is a parameter: follow it into the calls of the function."""
         for found, where in visit(frame.module.tree, Frame.of(frame.module)):
             if isinstance(found, ast.Call) and (called := function_of(found.func, where)) is not None:
-                for argument in _arguments(found):
+                for argument in arguments(found):
                     if called[0] is frame.function and argument_of(called[0], called[2], found, argument) == text:
                         self.follow(argument, where)
 
@@ -224,7 +165,7 @@ class _Reader:
     def made(self, call: ast.Call, frame: Frame) -> None:
         """The call that a parser comes out of: a constructor, a function of the project, a group of another parser."""
         name = last(call.func)
-        if name in GROUPS | SUBCOMMANDS and isinstance(call.func, ast.Attribute):
+        if name in GROUPS and isinstance(call.func, ast.Attribute):
             self.follow(call.func.value, frame)
             return
         if name in HF_PARSERS or self._is_a(call.func, frame, HF_PARSERS):
@@ -242,7 +183,7 @@ class _Reader:
         for found, where in visit(body, home):
             if isinstance(found, ast.Return) and found.value is not None:
                 returned = dotted(found.value)
-                handed = [a for a in _arguments(call) if returned and argument_of(body, skipped, call, a) == returned]
+                handed = [a for a in arguments(call) if returned and argument_of(body, skipped, call, a) == returned]
                 for argument in handed:  # `parser = add_more(make())`
                     self.uses(str(returned), body, home)
                     self.follow(argument, frame)
@@ -295,35 +236,40 @@ class _Reader:
 
     def uses(self, text: str, region: ast.AST, home: Frame) -> None:
         """Everything that the statements of a region do to the parser that is called `text` there."""
-        if (id(region), text) in self._seen:
+        # with parameters that a call fills in, the same text declares something else each time
+        if (id(region), text) in self._seen and not home.bound:
             return
         self._seen.add((id(region), text))
-        names = _aliases(text, region)
-        for name in names - {text}:
+        held = Held.called(text, region)
+        for name in held.names - {text}:
             if "." in name:
                 self._kept(name, home)
         if text.startswith("self.") or (isinstance(region, ast.Module) and home.module is not self.script):
             self._shared(text, region, home)
+        self._walk(held, region, home, self._method, self._handed)
+
+    def _walk(self, held: Held, region: ast.AST, home: Frame, method: Method, handed: Handed) -> None:
+        """Meet everything that is done to an object in a region: its methods, and calls that it is handed to."""
         met: set[int] = set()
         nodes = visit(region, home)
         for node, frame in nodes:
             if isinstance(node, ast.Call):
-                if isinstance(node.func, ast.Attribute) and _stands_for(node.func.value, names):
-                    _mark(node.func.value, met)
-                    self._method(node, frame)
+                if isinstance(node.func, ast.Attribute) and held.is_(node.func.value, frame):
+                    met |= {id(root) for root in roots(node.func.value)}
+                    method(node, frame, region, home)
                 met |= {id(parent) for parent in _parents(node)}
-                for argument in _arguments(node):
-                    if dotted(argument) in names:
-                        met.add(id(argument))
-                        self._handed(node, argument, frame)
+                for argument in arguments(node):
+                    if held.is_(argument, frame):
+                        met |= {id(root) for root in roots(argument)}
+                        handed(node, argument, frame)
             elif isinstance(node, ast.Return | ast.Assign | ast.AnnAssign) and node.value is not None:
                 met.add(id(node.value))  # handed back, or by another name
             elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
                 met.add(id(node.value))  # `parser.description = …`
-        for node, _ in nodes:
+        for node, frame in nodes:
             loaded = isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load)
-            if loaded and dotted(node) in names and id(node) not in met:
-                self.result.leave_open(f"{text} is handed on in a way that is not followed")
+            if loaded and held.is_(node, frame) and id(node) not in met:
+                self.result.leave_open(f"{ast.unparse(node)} is handed on in a way that is not followed")
 
     def _kept(self, name: str, home: Frame) -> None:
         """The parser becomes an attribute, of the class at hand or of something else."""
@@ -337,7 +283,7 @@ class _Reader:
         if not isinstance(region, ast.ClassDef) or _has_relatives(region, home.module):
             self.result.leave_open(f"others may add to {text}")
 
-    def _method(self, call: ast.Call, frame: Frame) -> None:
+    def _method(self, call: ast.Call, frame: Frame, region: ast.AST, home: Frame) -> None:
         name = last(call.func)
         if name == "add_argument":
             self._declared(call, frame)
@@ -347,10 +293,75 @@ class _Reader:
                     self._undecided = True
                 else:
                     self._defaults.append((keyword.arg, read_default(keyword.value, frame.scope)))
-        elif name in SUBCOMMANDS:
-            self.result.positionals = None
+        elif name == "add_subparsers":
+            self._subparsers(call, frame, region, home)
+        elif name == "add_mutually_exclusive_group":
+            self._exclusive(call, frame, region, home)
         elif name not in GROUPS | PARSES | HARMLESS:
             self.result.leave_open(f"{ast.unparse(call.func)[:60]} may add arguments")
+
+    def _exclusive(self, call: ast.Call, frame: Frame, region: ast.AST, home: Frame) -> None:
+        """Flags of which a command line may hold one: those that are declared on the group before anybody else has it."""
+        held = Held.made(call, region, frame)
+        names = []
+        for node, where in visit(region, home):
+            if (
+                isinstance(node, ast.Call)
+                and last(node.func) == "add_argument"
+                and isinstance(node.func, ast.Attribute)
+            ):
+                texts = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+                if held.is_(node.func.value, where) and texts and len(texts) == len(node.args):
+                    names.append(texts[0])
+        self.result.exclusive.append(tuple(dict.fromkeys(names)))
+
+    # ---------------------------------------------------------------------------------------------------- subcommands
+
+    def _subparsers(self, call: ast.Call, frame: Frame, region: ast.AST, home: Frame) -> None:
+        """`commands = parser.add_subparsers()`: what is done to it there."""
+        if self.result.positionals:
+            self._scattered("words of its own stand before its commands")
+        held = Held.made(call, region, frame)
+        if any("." in name for name in held.names):
+            if frame.owner is None or not all(name.startswith("self.") for name in held.names):
+                self._scattered("its commands are kept where others may add to them")
+            region, home = frame.owner or region, Frame.of(frame.module)
+        self._walk(held, region, home, self._command, self._commands_handed)
+
+    def _commands_handed(self, call: ast.Call, argument: ast.expr, frame: Frame) -> None:
+        """The commands go into a function, which declares some of them."""
+        function = function_of(call.func, frame)
+        parameter = argument_of(function[0], function[2], call, argument) if function is not None else None
+        if function is None or parameter is None:
+            self._scattered(f"{ast.unparse(call.func)[:60]} may add commands")
+            return
+        body, home, skipped = function
+        home = replace(home, bound=filled(body, skipped, call, frame.scope))
+        self._walk(Held.called(parameter, body), body, home, self._command, self._commands_handed)
+
+    def _command(self, call: ast.Call, frame: Frame, region: ast.AST, home: Frame) -> None:
+        """`commands.add_parser("train")`: a parser of its own."""
+        options = {keyword.arg: keyword.value for keyword in call.keywords}
+        try:
+            names = [evaluate(argument, frame.scope) for argument in call.args[:1]]
+            names += evaluate(options["aliases"], frame.scope) if "aliases" in options else []
+        except Unevaluable:
+            names = []
+        if last(call.func) != "add_parser" or not names:
+            self._scattered("its commands are put together by the program")
+            return
+        reader = Reader(self.script, self.project)
+        made = ast.copy_location(ast.Call(ast.Name("ArgumentParser"), [], call.keywords), call)
+        reader._constructed(made, frame)
+        reader._homes.add(frame.function)
+        reader._walk(Held.made(call, region, frame), region, home, reader._method, reader._handed)
+        for name in names:
+            self._commands.append((str(name), reader))
+
+    def _scattered(self, reason: str) -> None:
+        """Which commands there are, or what they declare, cannot be told."""
+        self._whole = False
+        self.result.leave_open(reason)
 
     def _handed(self, call: ast.Call, argument: ast.expr, frame: Frame) -> None:
         """The parser goes into a function, which may declare more on it."""
@@ -367,7 +378,8 @@ class _Reader:
             if last(call.func) != "ArgumentParser":  # `parents=[parser]` is followed from there
                 self.result.leave_open(f"{ast.unparse(call.func)[:60]} may add arguments")
             return
-        self.uses(parameter, function[0], function[1])
+        body, home, skipped = function
+        self.uses(parameter, body, replace(home, bound=filled(body, skipped, call, frame.scope)))
 
     def _deepspeed(self) -> None:
         for name in DEEPSPEED:
@@ -389,13 +401,17 @@ class _Reader:
         if nargs is not None and "REMAINDER" in ast.unparse(nargs):
             self.result.positionals = None
             self.result.leave_open("it takes the rest of its command line as it is")
-        if not flags[0].startswith("-"):
-            self.result.positionals = None
-            return
-        declaration = _declaration(flags, options, frame, self.project, call)
-        if _always(call, frame):
-            self._required.append((declaration.name, frame.function))
-        self.result.add(declaration)
+        elif not flags[0].startswith("-"):
+            self.result.take(words_taken(nargs))
+        else:
+            declared = declaration(flags, options, frame, self.project, call)
+            if _always(call, frame):
+                self._required.append((declared.name, frame.function))
+            self.result.add(declared)
+
+
+Method = Callable[[ast.Call, Frame, ast.AST, Frame], None]
+Handed = Callable[[ast.Call, ast.expr, Frame], None]
 
 
 def _always(call: ast.Call, frame: Frame) -> bool:
@@ -408,72 +424,6 @@ def _always(call: ast.Call, frame: Frame) -> bool:
         for inner in node.body
     ]
     return any(isinstance(node, ast.Expr | ast.Assign) and node.value is call for node in (*body, *mains))
-
-
-def _declaration(
-    flags: list[str], options: dict[str | None, ast.expr], frame: Frame, project: Project, call: ast.Call
-) -> Declaration:
-    named = next((flag for flag in flags if flag.startswith("--")), flags[0]).lstrip("-").replace("-", "_")
-    given = {key: value for key, value in options.items() if key is not None}
-    dest = given.get("dest")
-    target = dest.value if isinstance(dest, ast.Constant) and isinstance(dest.value, str) else named
-    entry = option(given, frame) if None not in options else {"type": "list", "values": "?", "default_expression": "**"}
-    action = _text(given.get("action"))
-    if action == "store_false" and not named.startswith("no_") and target == named:
-        named = f"no_{named}"  # standing there, it says no
-    if action.endswith("BooleanOptionalAction"):
-        flags = [*flags, *(f"--no-{flag[2:]}" for flag in flags if flag.startswith("--"))]
-    first = [flag for flag in flags if flag.startswith("--")] or flags
-    ordered = dict.fromkeys([*first[:1], *flags])
-    return Declaration(named, tuple(ordered), entry, project.locate(frame.module, call), target)
-
-
-def option(given: dict[str, ast.expr], frame: Frame) -> Definition:
-    """What argparse makes of the words behind a flag."""
-    action, scope = _text(given.get("action")), frame.scope
-    default = read_default(given["default"], scope) if "default" in given else {"default": None}
-    if action in ("store_true", "store_false"):
-        off = default if "default" in given and action == "store_true" else {"default": False}
-        return {"type": "bool", "values": 0, **off}
-    if action.endswith("BooleanOptionalAction"):
-        return {"type": "bool", "values": 0, **default}
-    if action in ACTIONS_WITHOUT_VALUE:
-        return {"type": "any", "values": 0, "repeats": True, **default}
-    if action not in ("", "store", "append", "extend"):
-        nothing = takes_nothing(given["action"], scope)
-        return {"type": "any" if nothing else "list", "values": 0 if nothing else "?", "repeats": True, **default}
-    kind = given.get("type")
-    converted = last(kind) if kind is not None else "str"
-    nargs = given.get("nargs")
-    if nargs is not None and not isinstance(nargs, ast.Constant):
-        return {"type": "list", "values": "?", **default}
-    entry = define({key: value for key, value in given.items() if key != "action"}, scope)
-    if converted == "bool" and kind is not None:
-        entry = {**entry, "truthy": True}
-    elif converted not in ("int", "float", "str"):
-        entry = {**entry, "type": "list" if entry["type"].startswith("list") else "any"}
-        entry.pop("choices", None)
-    entry = _typed_default(dict(entry), converted)
-    if action in ("append", "extend"):
-        entry = {**entry, "type": "list", "repeats": True}
-        entry.pop("choices", None)
-    entry.pop("values", None)
-    values = 1 if nargs is None else "?" if nargs.value in ("*", "?") else nargs.value
-    if values != "+":
-        entry["values"] = values
-    return entry
-
-
-def _typed_default(entry: Definition, kind: str) -> Definition:
-    """argparse converts a default that is text."""
-    value = entry.get("default")
-    if kind in ("int", "float") and isinstance(value, str):
-        rest = {key: said for key, said in entry.items() if key not in DEFAULTS}
-        try:
-            return {**rest, "default": float(value) if kind == "float" else int(value)}
-        except ValueError:
-            return {**rest, "default_expression": repr(value)}
-    return entry
 
 
 def _is_global(name: str, function: ast.AST) -> bool:
@@ -494,74 +444,11 @@ def _hands_back(value: ast.expr, text: str, frame: Frame) -> bool:
     return any(dotted(argument) == text for argument in value.args)
 
 
-def _arguments(call: ast.Call) -> list[ast.expr]:
-    return [*call.args, *(keyword.value for keyword in call.keywords)]
-
-
 def _parents(call: ast.Call) -> list[ast.expr]:
     """The parsers that a new one takes its arguments from, where they are listed."""
     given = next((keyword.value for keyword in call.keywords if keyword.arg == "parents"), None)
     return given.elts if isinstance(given, ast.List | ast.Tuple) else []
 
 
-def _text(node: ast.expr | None) -> str:
-    if node is None:
-        return ""
-    return str(node.value) if isinstance(node, ast.Constant) else ast.unparse(node)
-
-
 def _is_true(node: ast.expr | None, *, absent: bool) -> bool:
     return absent if node is None else isinstance(node, ast.Constant) and bool(node.value)
-
-
-def _command_line(node: ast.expr, frame: Frame) -> bool:
-    """Is this `sys.argv[1:]`, None, a parameter that a caller in a notebook may fill, or what another parser left over?"""
-    if isinstance(node, ast.Constant) and node.value is None:
-        return True
-    if ast.unparse(node) in ("sys.argv[1:]", "argv[1:]"):
-        return True
-    if not isinstance(node, ast.Name):
-        return False
-    if frame.function is not None and any(argument.arg == node.id for argument in parameters_of(frame.function)):
-        return True
-    for found, _ in visit(frame.function or frame.module.tree, Frame.of(frame.module)):
-        if isinstance(found, ast.Assign) and isinstance(found.value, ast.Call) and last(found.value.func) in PARSES:
-            targets = [e for target in found.targets if isinstance(target, ast.Tuple) for e in target.elts]
-            if any(dotted(target) == node.id for target in targets):
-                return True
-    return False
-
-
-def _assigned(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr | None]]:
-    if isinstance(node, ast.Assign):
-        yield from ((target, node.value) for target in node.targets)
-    elif isinstance(node, ast.AnnAssign | ast.NamedExpr):
-        yield node.target, node.value
-
-
-def _aliases(text: str, region: ast.AST) -> set[str]:
-    """The names of a parser and of its groups, subcommands and copies in a region."""
-    names = {text}
-    while True:
-        more = {
-            name
-            for node in ast.walk(region)
-            for target, value in _assigned(node)
-            if value is not None and _stands_for(value, names) and (name := dotted(target)) is not None
-        }
-        if more <= names:
-            return names
-        names |= more
-
-
-def _stands_for(node: ast.expr, names: set[str]) -> bool:
-    """A parser, or a group made on the spot: `parser.add_argument_group("x").add_argument(…)`."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in GROUPS | SUBCOMMANDS:
-        return _stands_for(node.func.value, names)
-    return dotted(node) in names
-
-
-def _mark(node: ast.expr, met: set[int]) -> None:
-    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        node = node.func.value
-    met.add(id(node))

@@ -31,7 +31,9 @@ def read(script: Module, project: Project) -> Parser | None:
     if found is None:
         raise Unread("the function that it hands to fire is not in this project")
     function, home, _ = found
-    parser = Parser(spelled=False, abbreviations=False, positionals=None, literals=True)
+    fills = tuple(argument.arg for argument in (*function.args.posonlyargs, *function.args.args))
+    words = None if function.args.vararg is not None else 0
+    parser = Parser(spelled=False, abbreviations=False, positionals=words, fills=fills, literals=True)
     for name, default, at in parameters(function):
         entry: Definition = {"required": True} if default is None else read_default(default, home.scope)
         location = project.locate(home.module, at)

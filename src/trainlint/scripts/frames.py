@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
 
 from trainlint.scripts.names import Bound, Module, Scope, collect_bindings
 from trainlint.scripts.values import Unevaluable, evaluate
 
 Function: TypeAlias = "ast.FunctionDef | ast.AsyncFunctionDef"
 MAX_ROUNDS = 200
+TYPES = frozenset({"int", "float", "str", "bool"})
 
 
 @dataclass(frozen=True)
@@ -21,16 +24,20 @@ class Frame:
     scope: Scope
     function: Function | None = None
     owner: ast.ClassDef | None = None
+    bound: Mapping[str, list[ast.AST]] = field(default_factory=dict)
+    """What a call fills in for parameters of the function that is entered next."""
 
     @classmethod
     def of(cls, module: Module) -> Frame:
         return cls(module, Scope(module))
 
     def inside(self, function: Function) -> Frame:
-        """The frame of a function's body; its parameters hide the names of the module and are not known."""
+        """The frame of a function's body; its parameters hide the names of the module, and only a call makes them known."""
         parameters: dict[str, list[ast.AST]] = {argument.arg: [argument] for argument in parameters_of(function)}
-        local = {**self.scope.local, **parameters, **collect_bindings(function.body)}
-        return replace(self, scope=Scope(self.module, local), function=function)
+        changed = collect_bindings(function.body)
+        local = {**self.scope.local, **parameters, **self.bound}
+        local |= {name: [*local[name], *nodes] if name in parameters else nodes for name, nodes in changed.items()}
+        return replace(self, scope=Scope(self.module, local), function=function, bound={})
 
 
 def parameters_of(function: Function) -> list[ast.arg]:
@@ -127,6 +134,28 @@ def argument_of(function: Function, skipped: int, call: ast.Call, value: ast.exp
     positional = [argument.arg for argument in (*function.args.posonlyargs, *function.args.args)][skipped:]
     place = next((i for i, argument in enumerate(call.args) if argument is value), len(positional))
     return positional[place] if place < len(positional) else None
+
+
+def filled(function: Function, skipped: int, call: ast.Call, scope: Scope) -> dict[str, list[ast.AST]]:
+    """The parameters for which a call, or their default, gives a plain value or the name of a type."""
+    args = function.args
+    positional = [*args.posonlyargs, *args.args]
+    defaults = dict(zip(reversed([a.arg for a in positional]), reversed(args.defaults), strict=False))
+    defaults |= {a.arg: value for a, value in zip(args.kwonlyargs, args.kw_defaults, strict=True) if value is not None}
+    given = {parameter: value for value in [*call.args, *(k.value for k in call.keywords)]
+             if (parameter := argument_of(function, skipped, call, value)) is not None}  # fmt: skip
+    found: dict[str, list[ast.AST]] = {}
+    for parameter, value in {**defaults, **given}.items():
+        if isinstance(value, ast.Name) and value.id in TYPES:
+            found[parameter] = [value]
+            continue
+        with contextlib.suppress(Unevaluable):
+            found[parameter] = [_display(evaluate(value, scope))]
+    return found
+
+
+def _display(value: Any) -> ast.expr:
+    return ast.parse(repr(value), mode="eval").body
 
 
 def external(node: ast.AST, scope: Scope) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 from trainlint.scripts.fields import Definition
 from trainlint.text import Location
@@ -47,8 +47,16 @@ class Parser:
     """Only the flags as they are spelled count; else `-` and `_` are the same."""
     abbreviations: bool = True
     """Does it take the beginning of a flag for the flag?"""
-    positionals: Literal[0] | None = 0
-    """How many words it takes beside flags: none at all or, where it declares any, however many."""
+    positionals: int | None = 0
+    """How many words it takes at most beside flags; None: any number."""
+    fills: tuple[str, ...] = ()
+    """The arguments that further words give a value to, unless a flag does."""
+    demands: str = "the following arguments are required"
+    """What it says where a required argument is missing."""
+    exclusive: list[tuple[str, ...]] = field(default_factory=list)
+    """Flags of which only one may be given."""
+    commands: dict[str, Parser] = field(default_factory=dict)
+    """The parsers of its subcommands: the first word beside flags chooses one, which reads everything after it."""
     greedy: bool = False
     """Does a flag that takes a value take the next word even where that is a flag?"""
     literals: bool = False
@@ -67,6 +75,35 @@ class Parser:
     def override(self, declarations: Iterable[Declaration]) -> None:
         """What a subclass declares again counts instead."""
         self.declarations.update({declaration.name: declaration for declaration in declarations})
+
+    def take(self, words: int | None) -> None:
+        """It takes so many more words beside flags."""
+        self.positionals = None if words is None or self.positionals is None else self.positionals + words
+
+    def add_command(self, name: str, parser: Parser) -> None:
+        known = self.commands.get(name)
+        if known is None:
+            self.commands[name] = parser
+        elif known is not parser:
+            known.join(parser)
+
+    def join(self, other: Parser) -> None:
+        """Take in everything that another one declares; which of the two reads a command line cannot be told."""
+        for declaration in other.declarations.values():
+            self.add(declaration)
+        self.sections += [section for section in other.sections if section not in self.sections]
+        self.required &= other.required
+        self.exclusive = []
+        self.positionals = None
+        self.leave_open(other.open or "which of its commands is meant cannot be told")
+
+    def dissolved(self) -> Parser:
+        """The same where its subcommands cannot be told apart: their arguments are its own, and perhaps not all there are."""
+        whole = replace(self, declarations=dict(self.declarations), sections=list(self.sections), commands={})
+        for parser in self.commands.values():
+            whole.join(parser.dissolved())
+        whole.positionals = None
+        return whole
 
     def set_default(self, dest: str | None, value: Definition) -> None:
         """Another default for an argument by the name that its value is kept under, for all of them where that is None."""

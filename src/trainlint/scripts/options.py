@@ -6,7 +6,10 @@ import ast
 import contextlib
 
 from trainlint.scripts.fields import Definition, read_default
+from trainlint.scripts.frames import Frame, last
+from trainlint.scripts.model import DEFAULTS, Declaration
 from trainlint.scripts.names import Scope
+from trainlint.scripts.project import Project
 from trainlint.scripts.shapes import ORDER
 from trainlint.scripts.values import Unevaluable, base_names, evaluate, type_name
 
@@ -79,3 +82,83 @@ def takes_nothing(action: ast.expr, scope: Scope) -> bool:
         return False
     texts = [ast.unparse(n) for n in ast.walk(cls.node) if isinstance(n, ast.keyword)]
     return "nargs=0" in texts or any(name.endswith("HelpAction") for name in base_names(cls))
+
+
+def declaration(
+    flags: list[str], options: dict[str | None, ast.expr], frame: Frame, project: Project, call: ast.Call
+) -> Declaration:
+    named = next((flag for flag in flags if flag.startswith("--")), flags[0]).lstrip("-").replace("-", "_")
+    given = {key: value for key, value in options.items() if key is not None}
+    dest = given.get("dest")
+    target = dest.value if isinstance(dest, ast.Constant) and isinstance(dest.value, str) else named
+    entry = option(given, frame) if None not in options else {"type": "list", "values": "?", "default_expression": "**"}
+    action = _text(given.get("action"))
+    if action == "store_false" and not named.startswith("no_") and target == named:
+        named = f"no_{named}"  # standing there, it says no
+    if action.endswith("BooleanOptionalAction"):
+        flags = [*flags, *(f"--no-{flag[2:]}" for flag in flags if flag.startswith("--"))]
+    first = [flag for flag in flags if flag.startswith("--")] or flags
+    ordered = dict.fromkeys([*first[:1], *flags])
+    return Declaration(named, tuple(ordered), entry, project.locate(frame.module, call), target)
+
+
+def option(given: dict[str, ast.expr], frame: Frame) -> Definition:
+    """What argparse makes of the words behind a flag."""
+    action, scope = _text(given.get("action")), frame.scope
+    default = read_default(given["default"], scope) if "default" in given else {"default": None}
+    if action in ("store_true", "store_false"):
+        off = default if "default" in given and action == "store_true" else {"default": False}
+        return {"type": "bool", "values": 0, **off}
+    if action.endswith("BooleanOptionalAction"):
+        return {"type": "bool", "values": 0, **default}
+    if action in ACTIONS_WITHOUT_VALUE:
+        return {"type": "any", "values": 0, "repeats": True, **default}
+    if action not in ("", "store", "append", "extend"):
+        nothing = takes_nothing(given["action"], scope)
+        return {"type": "any" if nothing else "list", "values": 0 if nothing else "?", "repeats": True, **default}
+    kind = given.get("type")
+    converted = last(kind) if kind is not None else "str"
+    nargs = given.get("nargs")
+    if nargs is not None and not isinstance(nargs, ast.Constant):
+        return {"type": "list", "values": "?", **default}
+    entry = define({key: value for key, value in given.items() if key != "action"}, scope)
+    if converted == "bool" and kind is not None:
+        entry = {**entry, "truthy": True}
+    elif converted not in ("int", "float", "str"):
+        entry = {**entry, "type": "list" if entry["type"].startswith("list") else "any"}
+        entry.pop("choices", None)
+    entry = _typed_default(dict(entry), converted)
+    if action in ("append", "extend"):
+        entry = {**entry, "type": "list", "repeats": True}
+        entry.pop("choices", None)
+    entry.pop("values", None)
+    values = 1 if nargs is None else "?" if nargs.value in ("*", "?") else nargs.value
+    if values != "+":
+        entry["values"] = values
+    return entry
+
+
+def _typed_default(entry: Definition, kind: str) -> Definition:
+    """argparse converts a default that is text."""
+    value = entry.get("default")
+    if kind in ("int", "float") and isinstance(value, str):
+        rest = {key: said for key, said in entry.items() if key not in DEFAULTS}
+        try:
+            return {**rest, "default": float(value) if kind == "float" else int(value)}
+        except ValueError:
+            return {**rest, "default_expression": repr(value)}
+    return entry
+
+
+def words_taken(nargs: ast.expr | None) -> int | None:
+    """How many words of a command line an argument without a flag takes at most; None: any number."""
+    if nargs is None:
+        return 1
+    value = nargs.value if isinstance(nargs, ast.Constant) else None
+    return 1 if value == "?" else value if isinstance(value, int) else None
+
+
+def _text(node: ast.expr | None) -> str:
+    if node is None:
+        return ""
+    return str(node.value) if isinstance(node, ast.Constant) else ast.unparse(node)

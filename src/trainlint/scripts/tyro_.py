@@ -27,9 +27,10 @@ def read(script: Module, project: Project) -> Parser | None:
         raise Unread("what it hands to tyro is no class of this project")
     plain = Parser()
     add_classes(plain, call.args[0], frame.scope, project)
-    parser = Parser(open=plain.open, sections=plain.sections, spelled=False, abbreviations=False, positionals=None)
+    parser = Parser(open=plain.open, sections=plain.sections, spelled=False, abbreviations=False)
     if any(keyword.arg not in ("description", "prog") for keyword in call.keywords) or "tyro.conf" in cls.module.source:
         parser.leave_open("tyro is told more than the class")
+        parser.positionals = None
     for name, declaration in plain.declarations.items():
         kind = declaration.entry["type"]
         if kind.startswith(("dict", "any")):
