@@ -517,6 +517,8 @@ def test_check_names_a_stale_table_and_writes_nothing(
 def test_the_newest_releases_are_in_the_tables() -> None:
     behind = []
     for recipe in read_recipes(extract_arguments.RECIPES):
+        if recipe.ends:
+            continue
         released = [version for version in recipe.versions if "." in version]
         command = [sys.executable, "-m", "pip", "index", "versions", recipe.package]
         told = subprocess.run(command, capture_output=True, text=True, check=False).stdout if released else ""

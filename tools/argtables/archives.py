@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 SUFFIXES = (".py", ".yaml")
+PURE = re.compile(r"[^/]+\.data/purelib/")
+"""Where a wheel made for one platform may keep its Python files."""
 
 
 class Wheel(Mapping[str, str]):
@@ -15,12 +18,10 @@ class Wheel(Mapping[str, str]):
 
     def __init__(self, path: Path) -> None:
         self._archive = zipfile.ZipFile(path)
-        self._names = {n for n in self._archive.namelist() if n.endswith(SUFFIXES)}
+        self._names = {PURE.sub("", n): n for n in self._archive.namelist() if n.endswith(SUFFIXES)}
 
     def __getitem__(self, name: str) -> str:
-        if name not in self._names:
-            raise KeyError(name)
-        return self._archive.read(name).decode("utf-8", "replace")
+        return self._archive.read(self._names[name]).decode("utf-8", "replace")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

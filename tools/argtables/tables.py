@@ -42,6 +42,8 @@ class Recipe:
     """Whether its command line is an HfArgumentParser's, which picks one type of a union."""
     beside: dict[str, Any] = field(default_factory=dict)
     """The package whose classes this one's annotations name, and its version for each of ours."""
+    ends: str = ""
+    """Why the releases after the last version have no table; empty where the table follows the newest one."""
 
     def packages(self, version: str) -> list[tuple[str, str]]:
         """The packages to read for one version."""
