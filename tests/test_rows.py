@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import helpers_parquet
 from trainlint import rows as module
 from trainlint.facts import Unknown
 from trainlint.rows import Rows, look, merged
@@ -90,7 +93,10 @@ def test_what_is_no_list_of_rows_is_unknown_or_counted(tmp_path: Path, text: str
         assert rows.looked_at == len(rows.characters) <= max(rows.count, 1)
 
 
-@given(st.binary(max_size=300), st.sampled_from([".json", ".jsonl", ".csv", ".txt", ".parquet"]))
+@given(
+    st.binary(max_size=300),
+    st.sampled_from([".json", ".jsonl", ".csv", ".txt", ".parquet", ".jsonl.gz", ".json.zst", ".arrow"]),
+)
 def test_no_bytes_raise_anything_else(tmp_path_factory: pytest.TempPathFactory, data: bytes, suffix: str) -> None:
     file = tmp_path_factory.getbasetemp() / f"rows{suffix}"
     file.write_bytes(data)
@@ -99,21 +105,73 @@ def test_no_bytes_raise_anything_else(tmp_path_factory: pytest.TempPathFactory, 
 
 
 def test_other_kinds_say_why_they_are_not_looked_into(tmp_path: Path) -> None:
-    (tmp_path / "a.zst").write_bytes(b"x")
+    (tmp_path / "a.xlsx").write_bytes(b"x")
     with pytest.raises(Unknown, match="no kind"):
-        look(tmp_path / "a.zst")
-    with pytest.raises(Unknown, match="cannot be read"):
+        look(tmp_path / "a.xlsx")
+    with pytest.raises(Unknown, match="no file that holds data"):
         look(tmp_path / "absent.json")
 
 
-def test_parquet_needs_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    with pytest.raises(Unknown, match="no file that holds data"):
+        look(tmp_path / "pipe.jsonl")
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    written(tmp_path, "a.jsonl", json.dumps(ROWS[0]))
+    (tmp_path / "b.jsonl").symlink_to("a.jsonl")
+    (tmp_path / "loop.jsonl").symlink_to("loop.jsonl")
+    assert look(tmp_path / "b.jsonl").count == 1
+    with pytest.raises(Unknown):
+        look(tmp_path / "loop.jsonl")
+
+
+def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "a.jsonl").write_text("{}")
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(Unknown, match="cannot be read: Permission denied"):
+        look(tmp_path / "a.jsonl")
+
+
+def test_what_is_packed_is_unpacked_up_to_the_limit(tmp_path: Path) -> None:
+    lines = "".join(json.dumps({"text": f"{i:05}"}) + "\n" for i in range(5000)).encode()
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(lines))
+    rows = look(tmp_path / "a.jsonl.gz")
+    assert (rows.count, rows.complete, rows.bytes_read) == (5000, True, len(lines))
+    assert rows.bytes_on_disk == (tmp_path / "a.jsonl.gz").stat().st_size
+    rows = look(tmp_path / "a.jsonl.gz", limit=1000)
+    assert (rows.complete, rows.bytes_read < 1100) == (False, True)
+    for damaged in (gzip.compress(lines)[:-40], b"no gzip", b"\x1f\x8b\x08" + b"\xff" * 40):
+        (tmp_path / "b.jsonl.gz").write_bytes(damaged)
+        with pytest.raises(Unknown, match=r"damaged|cannot be read"):
+            look(tmp_path / "b.jsonl.gz")
+
+
+def test_a_field_of_a_table_may_hold_lines(tmp_path: Path) -> None:
+    rows = written(tmp_path, "a.csv", 'prompt,completion\n"one\ntwo, three","a ""b"""\nlast,z\n')
+    assert (rows.count, rows.columns, list(rows.characters)) == (2, {"prompt", "completion"}, [20, 6])
+    assert written(tmp_path, "a.tsv", "prompt\tcompletion\nhello\tyou, there\n").columns == {"prompt", "completion"}
+
+
+def test_the_footer_of_parquet_says_how_many_rows_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> None:
         raise ImportError(name)
 
     monkeypatch.setattr(module.importlib, "import_module", missing)
-    (tmp_path / "a.parquet").write_bytes(b"PAR1")
-    with pytest.raises(Unknown, match="only where pyarrow is installed"):
-        look(tmp_path / "a.parquet")
+    helpers_parquet.write(tmp_path / "a.parquet", 1000, {"messages.content": 9000, "messages.role": 50, "url": 7})
+    rows = look(tmp_path / "a.parquet")
+    assert (rows.count, rows.complete, rows.looked_at, rows.text_bytes) == (1000, True, 0, 9000)
+    assert rows.columns == {"messages", "url"}
+    assert rows.bytes_on_disk == (tmp_path / "a.parquet").stat().st_size
+    whole = (tmp_path / "a.parquet").read_bytes()
+    for damaged in (b"", b"PAR1", whole[:-1], b"PAR1" + b"\xff" * 40 + whole[-8:], whole[:-20] + whole[-8:]):
+        (tmp_path / "b.parquet").write_bytes(damaged)
+        with pytest.raises(Unknown, match="cannot be read"):
+            look(tmp_path / "b.parquet")
 
 
 def test_parquet_is_read_where_pyarrow_is(tmp_path: Path) -> None:

@@ -1,20 +1,24 @@
 """A bounded look at files of training data: their first megabytes, row by row. What is wrong with a row is counted, not raised.
 
-JSON, JSON Lines and CSV are read by the standard library, Parquet by pyarrow where it is installed. Nothing is run or fetched.
+JSON, JSON Lines and CSV are read by the standard library, packed by gzip or not. Of Parquet the footer is read, and its rows
+and those of Arrow where pyarrow is installed. Nothing is run or fetched.
 """
 
 from __future__ import annotations
 
 import csv
+import gzip
 import importlib
 import json
 import re
+import zlib
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
+from trainlint import parquet
 from trainlint.facts import Unknown
 
 MAX_BYTES = 64_000_000
@@ -44,6 +48,11 @@ class Rows:
     name: str
     count: int = 0
     bytes_read: int = 0
+    """Of the text, unpacked."""
+    bytes_on_disk: int = 0
+    """Of the files, those that the counted rows are in."""
+    text_bytes: int | None = None
+    """Of all texts, where a file says it without being looked into."""
     complete: bool = True
     """False: there is more in the files than was read."""
     characters: array[int] = field(default_factory=lambda: array("L"))
@@ -115,6 +124,9 @@ def merged(parts: list[Rows], complete: bool) -> Rows:
     for part in parts:
         whole.count += part.count
         whole.bytes_read += part.bytes_read
+        whole.bytes_on_disk += part.bytes_on_disk
+        if part.text_bytes is not None:
+            whole.text_bytes = (whole.text_bytes or 0) + part.text_bytes
         whole.complete &= part.complete
         whole.divided &= part.divided
         whole.empty += part.empty
@@ -131,16 +143,39 @@ def merged(parts: list[Rows], complete: bool) -> Rows:
 def look(file: Path, limit: int = MAX_BYTES) -> Rows:
     """The rows in the first `limit` bytes of a file. Raises `Unknown` where it is of no kind that can be read."""
     rows = Rows(file.name)
-    reader = READERS.get(file.suffix)
+    opener = PACKED.get(file.suffix)
+    reader = READERS.get(file.suffix if opener is None else Path(file.stem).suffix)
     if reader is None:
         raise Unknown(f"{file.name} is of no kind that is looked into")
     try:
-        with file.open("rb") as data:
+        if not file.is_file():  # opening a pipe would wait for its writer
+            raise Unknown(f"{file.name} is no file that holds data")
+        with file.open("rb") as disk, opener(disk) if opener is not None else disk as data:
             reader(rows, data, limit)
             rows.complete = rows.complete and not data.read(1)
+            rows.bytes_on_disk = file.stat().st_size if rows.complete else disk.tell()
     except OSError as error:
         raise Unknown(f"{file.name} cannot be read: {error.strerror or error}") from None
+    except (EOFError, zlib.error):
+        raise Unknown(f"{file.name} is damaged: it cannot be unpacked to its end") from None
     return rows
+
+
+def _gunzip(disk: BinaryIO) -> BinaryIO:
+    return cast(BinaryIO, gzip.GzipFile(fileobj=disk))
+
+
+def _zstd(disk: BinaryIO) -> BinaryIO:
+    for name in ("compression.zstd", "zstandard"):
+        try:
+            opened: BinaryIO = importlib.import_module(name).open(disk)
+        except ImportError:
+            continue
+        return opened
+    raise Unknown("files packed by zstd can be looked into from Python 3.14 on, or where zstandard is installed")
+
+
+PACKED = {".gz": _gunzip, ".zst": _zstd}
 
 
 def _texts(row: dict[Any, Any]) -> Iterator[str]:
@@ -163,6 +198,9 @@ def _leaves(value: Any) -> Iterator[str]:
 
 
 # ---------------------------------------------------------------------------------------------------------- formats
+
+
+Reader = Callable[[Rows, BinaryIO, int], None]
 
 
 def _lines(rows: Rows, data: BinaryIO, limit: int) -> Iterator[str]:
@@ -237,12 +275,15 @@ def _after(pattern: re.Pattern[str], text: str, at: int) -> int:
     return found.end() if found is not None else at
 
 
-def _table(rows: Rows, data: BinaryIO, limit: int) -> None:
-    try:
-        for number, row in enumerate(csv.DictReader(_lines(rows, data, limit)), 2):
-            rows.add(row, number)
-    except csv.Error:  # a field longer than Python's reader takes
-        rows.complete = False
+def _table(separator: str) -> Reader:
+    def read(rows: Rows, data: BinaryIO, limit: int) -> None:
+        try:
+            for number, row in enumerate(csv.DictReader(_lines(rows, data, limit), delimiter=separator), 2):
+                rows.add(row, number)
+        except csv.Error:  # a field longer than Python's reader takes
+            rows.complete = False
+
+    return read
 
 
 def _text(rows: Rows, data: BinaryIO, limit: int) -> None:
@@ -252,24 +293,54 @@ def _text(rows: Rows, data: BinaryIO, limit: int) -> None:
 
 
 def _parquet(rows: Rows, data: BinaryIO, limit: int) -> None:
+    """The footer has the number of rows and their columns; the rows themselves need a reader of their own."""
     try:
-        parquet = importlib.import_module("pyarrow.parquet")
+        footer = parquet.footer(data)
+    except parquet.NoParquet as error:
+        raise Unknown(f"{rows.name} cannot be read: {error}") from None
+    data.seek(0)
+    try:
+        library = importlib.import_module("pyarrow.parquet")
+    except ImportError:
+        rows.text_bytes = sum(size for path, size in footer.text_bytes.items() if _is_text(path, footer.columns))
+    else:
+        _batches(rows, lambda: library.ParquetFile(data).iter_batches(batch_size=1024), limit)
+    rows.count, rows.columns, rows.complete = footer.rows, set(footer.columns), True
+    data.seek(0, 2)
+
+
+def _is_text(path: tuple[str, ...], columns: Iterable[str]) -> bool:
+    """Is this leaf of a table among the texts that `_texts` would give?"""
+    return (path[0] in TEXT_COLUMNS or not TEXT_COLUMNS & set(columns)) and path[-1] not in ("role", "from")
+
+
+def _arrow(rows: Rows, data: BinaryIO, limit: int) -> None:
+    try:
+        library = importlib.import_module("pyarrow.ipc")
     except ImportError:
         raise Unknown(f"{rows.name} can be looked into only where pyarrow is installed") from None
+    start = data.read(6)
+    data.seek(0)
+    if start == b"ARROW1":  # the form with an index; what datasets writes is a stream
+        raise Unknown(f"{rows.name} is no stream of Arrow")
+    rows.complete = _batches(rows, lambda: library.open_stream(data), limit)
+
+
+def _batches(rows: Rows, opened: Callable[[], Iterable[Any]], limit: int) -> bool:
+    """The rows of pyarrow's batches up to the limit. False: there are more."""
     try:
-        batches: Iterable[Any] = parquet.ParquetFile(data).iter_batches(batch_size=1024)
-        for batch in batches:
+        for batch in opened():
             for row in batch.to_pylist():
                 rows.add(row, rows.count + 1)
             rows.bytes_read += batch.nbytes
             if rows.bytes_read >= limit:
-                rows.complete = False
-                break
+                return False
     except Exception as error:  # pyarrow has many of its own
         raise Unknown(f"{rows.name} cannot be read: {str(error).splitlines()[0] if str(error) else error!r}") from None
-    data.seek(0, 2)
+    return True
 
 
-READERS = {
-    ".jsonl": _json_lines, ".json": _json, ".csv": _table, ".txt": _text, ".md": _text, ".parquet": _parquet,
+READERS: dict[str, Reader] = {
+    ".jsonl": _json_lines, ".json": _json, ".csv": _table(","), ".tsv": _table("\t"), ".txt": _text, ".md": _text,
+    ".parquet": _parquet, ".arrow": _arrow,
 }  # fmt: skip

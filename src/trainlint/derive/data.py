@@ -10,9 +10,11 @@ from trainlint.facts import Fact, Unknown, View
 from trainlint.rows import Rows
 
 SUFFIXES = frozenset({".txt", ".json", ".jsonl", ".parquet", ".csv", ".tsv", ".arrow", ".md", ".zst", ".gz"})
+DESCRIPTIONS = frozenset({"README.md", "dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"})
+"""What lies beside the data."""
 MAX_FILES = 20_000
 COMPRESSED = frozenset({".parquet", ".gz", ".zst", ".arrow"})
-"""Such files hold more text than they weigh."""
+"""What such files weigh says little about the text in them."""
 
 
 def _files(r: View) -> list[Path]:
@@ -38,21 +40,28 @@ def _grouped(r: View, datasets: list[str]) -> list[list[Path]]:
         if not path.exists():
             raise Unknown(f"{name} is only written when the script runs", "dataset_bytes")
         if path.is_dir():
-            pattern = "*" if suffix != "any" else "**/*"
-            entries = list(islice(path.glob(pattern), MAX_FILES))
-            if len(entries) == MAX_FILES:
-                raise Unknown(f"{name} holds too many files to look at", "dataset_bytes")
-            inside = [file for file in sorted(entries) if file.is_file() and _is_data(file, suffix)]
-            if not inside:
-                raise Unknown(f"{name} holds no data file", "dataset_bytes")
-            found.append(inside)
+            found.append(_inside(path, name, suffix))
         else:
             found.append([path])
     return found
 
 
-def _is_data(file: Path, suffix: str) -> bool:
-    return file.suffix == suffix if suffix != "any" else file.suffix in SUFFIXES
+def _inside(directory: Path, name: str, suffix: str) -> list[Path]:
+    """Its data files: those of the suffix that the framework asks for, or what the datasets library would load of it."""
+    entries = list(islice(directory.glob("*" if suffix != "any" else "**/*"), MAX_FILES))
+    if len(entries) == MAX_FILES:
+        raise Unknown(f"{name} holds too many files to look at", "dataset_bytes")
+    inside = [file for file in sorted(entries) if _is_data(file, suffix, directory) and file.is_file()]
+    if not inside:
+        raise Unknown(f"{name} holds no data file", "dataset_bytes")
+    return inside
+
+
+def _is_data(file: Path, suffix: str, directory: Path) -> bool:
+    if suffix != "any":
+        return file.suffix == suffix
+    hidden = any(part.startswith(".") for part in file.relative_to(directory).parts)
+    return file.suffix in SUFFIXES and file.name not in DESCRIPTIONS and not hidden
 
 
 def dataset_bytes(r: View) -> int:
@@ -69,24 +78,28 @@ def dataset_tokens(r: View) -> int:
     if "dataset_bytes" in r.run.stated:
         r.assume(f"about {tokenizer.USUAL.bytes_per_token} bytes a token")
         return int(tokenizer.USUAL.tokens(0, size))
-    packed = next((file.name for file in _files(r) if file.suffix in COMPRESSED), None)
-    if packed is not None:
-        raise Unknown(f"{packed} is compressed: its size says little about the text in it", "dataset_tokens")
     try:
         sample: Rows = r.data_sample
     except Unknown:
+        packed = next((file.name for file in _files(r) if file.suffix in COMPRESSED), None)
+        if packed is not None:
+            raise Unknown(
+                f"{packed} is compressed: its size says little about the text in it", "dataset_tokens"
+            ) from None
         sample = Rows("")
         r.read.pop("data_sample", None)
-    if not sample.bytes_read or not sample.looked_at:
-        r.assume(f"about {tokenizer.USUAL.bytes_per_token} bytes a token")
-        return int(tokenizer.USUAL.tokens(0, size))
     # of a file that ends beyond the limit, or has more rows than are looked at, the rest is taken to be like the beginning
-    seen = sample.bytes_read * (sample.looked_at / sample.count if sample.divided else 1)
-    return int(tokenizer.tokens(sample, tokenizer.family(r)) * size / seen)
+    if sample.looked_at and sample.bytes_read:
+        whole = size / sample.bytes_on_disk * (sample.count / sample.looked_at if sample.divided else 1)
+        return int(tokenizer.tokens(sample, tokenizer.family(r)) * whole)
+    r.assume(f"about {tokenizer.USUAL.bytes_per_token} bytes a token")
+    if sample.text_bytes is not None:
+        size = int(sample.text_bytes * size / sample.bytes_on_disk)
+    return int(tokenizer.USUAL.tokens(0, size))
 
 
 def dataset_examples(r: View) -> int:
-    """Rows of JSON, JSON Lines and CSV files, of each data set at most `max_samples`."""
+    """Rows of the files, of each data set at most `max_samples`."""
     cap = r.max_samples if "max_samples" in r.run.derivations else None
     counts = [_count(r, group) for group in _grouped(r, r.datasets)]
     return sum(min(count, int(cap)) if cap is not None else count for count in counts)
@@ -132,6 +145,8 @@ def _examples(r: View) -> Rows:
     sample: Rows = r.data_sample
     if not sample.divided:
         raise Unknown(f"{sample} is text, not divided into examples")
+    if sample.text_bytes is not None and not sample.looked_at:
+        raise Unknown(f"the rows of {sample} can be looked into only where pyarrow is installed")
     if not sample.looked_at:
         raise Unknown(f"{sample} holds no example")
     return sample

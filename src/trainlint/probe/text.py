@@ -112,6 +112,8 @@ def _files(run: Run, name: str) -> list[Path]:
     path: Path = run.context["files"].find(name, run.context["directories"])
     if path.is_file():
         return [path]
+    if not path.is_dir():
+        raise Unknown(f"{name} is no file that holds data")
     form = run.fact("dataset_format")
     suffix = form.value if form.known and form.value != "any" else ""
     return sorted(file for file in path.iterdir() if file.is_file() and file.name.endswith(suffix))
