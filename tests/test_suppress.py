@@ -736,17 +736,63 @@ def test_comments_in_python_hide_what_they_name(as_file: Callable[[str], tuple[s
     assert "lr/lora-ceiling" in rules_in(*as_file(bare.replace('"out"', f'"{comment}"')))
 
 
-def test_comments_are_added_to_python_but_not_to_notebooks() -> None:
+def test_comments_are_added_to_python() -> None:
     text = PYTHON.replace(ABOVE, "").format("")
-    for name, code in (("a.py", text), ("a.ipynb", as_notebook(text))):
-        source = SourceText(name, code)
-        document = readers.read(source)
-        added = suppress.add(document, [find(source, "lr/lora-ceiling", "2e-2")], "a trial")
-        if name == "a.ipynb":
-            assert (added.edits, len(added.left)) == ((), 1)
-        else:
-            after = apply(code, [(edit.at.span, edit.text) for edit in added.edits])
-            assert after == text.replace("2e-2,", "2e-2,  # trainlint: ignore[lr/lora-ceiling] a trial")
+    source = SourceText("a.py", text)
+    added = suppress.add(readers.read(source), [find(source, "lr/lora-ceiling", "2e-2")], "a trial")
+    after = apply(text, [(edit.at.span, edit.text) for edit in added.edits])
+    assert after == text.replace("2e-2,", "2e-2,  # trainlint: ignore[lr/lora-ceiling] a trial")
+
+
+def ignored(text: str, reason: str) -> str:
+    """A notebook with a comment for each of its findings."""
+    source = SourceText("a.ipynb", text)
+    report = Report()
+    Linter(Settings()).lint(source, report)
+    added = suppress.add(readers.read(source), report.findings, reason)
+    assert (added.left, added.entries) == ((), ())
+    return apply(text, [(edit.at.span, edit.text) for edit in added.edits])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([None, 1, 2, "\t"]),
+    st.sampled_from(["\n", "\r\n"]),
+    st.text('aä学"\\ #', max_size=8),
+    st.sampled_from(["", "  ", "  # 2e-2"]),
+)
+def test_comments_are_added_to_notebooks(
+    lines: bool, ascii: bool, indent: int | str | None, newline: str, reason: str, behind: str
+) -> None:
+    code = PYTHON.replace(ABOVE, "").format(behind)
+    cells = ["# 学\n", code, "print('\\n')\n"]
+    content = {
+        "cells": [
+            {"cell_type": "code", "metadata": {}, "source": cell.splitlines(keepends=True) if lines else cell}
+            for cell in cells
+        ],
+        "nbformat": 4,
+    }
+    text = json.dumps(content, ensure_ascii=ascii, indent=indent).replace("\n", newline) + newline
+    found = json.loads(ignored(text, reason))
+    written = ["".join(cell["source"]) for cell in found["cells"]]
+    assert (written[0], written[2]) == (cells[0], cells[2])
+    assert found.keys() == content.keys()
+    before = [line.rstrip() for line in code.splitlines()]
+    after = written[1].splitlines()
+    assert len(after) == len(before)
+    assert all(now.startswith(line) for now, line in zip(after, before, strict=True))
+    assert " ".join(reason.split()) in written[1]
+    assert rules_in("a.ipynb", ignored(text, reason)) == set()
+
+
+def test_a_comment_of_a_notebook_stands_above_what_takes_none() -> None:
+    code = PYTHON.replace(ABOVE, "").format("").replace("2e-2,", "2e-2 \\\n    ,")
+    text = as_notebook(code)
+    after = json.loads(ignored(text, "a trial"))["cells"][0]["source"]
+    assert next(line for line in after if "lora-ceiling" in line).lstrip().startswith("#")
 
 
 def test_an_unused_comment_leaves_the_notebook_whole() -> None:

@@ -18,6 +18,8 @@ from trainlint.suppress.scope import Scopes
 from trainlint.text import Edit, Location, SourceText, Span, apply
 
 _TRIAL = "# trainlint: ignore[trial/trial]"
+_LINE_OF_CODE = re.compile(r'(?:[^"\\ ]|\\[^nr]| +(?! |\\[nr]|"))*')
+"""The rest of a line of code in a JSON string, up to its blanks at the end, `\\n` or the quote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,8 @@ def add(document: Document, findings: Iterable[Finding], reason: str, *, base: P
     """Suppress findings of one document, each as narrowly as its place allows.
 
     A comment goes to the end of the line, or above the command where the line is continued, or into the suppression that is
-    there already. No edit changes what the file says. JSON has no comments, so its findings become entries, with paths
+    there already; in a notebook into the cell, whose text the JSON holds line by line or in one. No edit changes what the file
+    says. JSON has no comments, so its findings become entries, with paths
     relative to `base` (the configuration's directory; else the working directory). A finding that lies in another file is
     left, as is one about a suppression.
     """
@@ -92,9 +95,9 @@ def _entries(document: Document, findings: list[Finding], reason: str, base: Pat
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a suppression goes: into an existing one (`into`), to the end of a line, or before it (`above`)."""
+    """Where a suppression goes: into an existing one (`into`), to the end of a line, or on a line of its own (`above`)."""
 
-    line: int
+    at: int
     above: bool = False
     into: Directive | None = None
 
@@ -121,32 +124,31 @@ class _Writer:
         return True
 
     def edits(self, reason: str) -> Iterator[Edit]:
-        for place, rules in sorted(self._names.items(), key=lambda item: (item[0].line, not item[0].above)):
+        for place, rules in sorted(self._names.items(), key=lambda item: item[0].at):
             if place.into is not None:
                 named = [name.text for name in place.into.names]
                 names = [*named, *sorted(rules - set(named))]
                 yield Edit(Location(self.source, place.into.list), ", ".join(names))
             else:
-                yield Edit(
-                    Location(self.source, self._at(place)), self._text(place, write("ignore", sorted(rules), reason))
-                )
+                at = Location(self.source, Span(place.at, place.at))
+                yield Edit(at, self._text(place, write("ignore", sorted(rules), reason)))
 
     def _choose(self, line: int, offset: int) -> _Place | None:
         """By line: whatever stands on one line shares a comment."""
         for directive in reversed(self.directives):
             if line in self.scopes.of(directive):
-                return _Place(self.scopes.line(directive.span.start), into=directive)
+                return _Place(directive.span.start, into=directive)
         if line == 1 and self.source.text.startswith("#!"):
             return None
-        choices = [_Place(line), _Place(self.scopes.line_above(offset), above=True)]
+        above = self.source.line_span(self.scopes.line_above(offset)).start
+        choices = [_Place(self._end(line, offset)), _Place(above, above=True)]
         return next((place for place in choices if self._works(place, line)), None)
 
     def _works(self, place: _Place, line: int) -> bool:
         """Whether the reader would see a suppression of `line` there, and otherwise the same file."""
         if not place.above and not self.scopes.takes_comment(line):
             return False
-        at = self._at(place)
-        text = apply(self.source.text, [(at, self._text(place, _TRIAL))])
+        text = apply(self.source.text, [(Span(place.at, place.at), self._text(place, _TRIAL))])
         trial = readers.read(
             SourceText(self.source.path, text, self.source.file, self.source.bom), self.document.format
         )
@@ -160,16 +162,21 @@ class _Writer:
         ]
         return len(seen) == 1 and line + place.above in scopes.of(seen[0]) and _meaning(trial) == self._meaning
 
-    def _at(self, place: _Place) -> Span:
-        span = self.source.line_span(place.line)
-        at = span.start if place.above else span.start + len(self.source[span].rstrip())
-        return Span(at, at)
+    def _end(self, line: int, offset: int) -> int:
+        """Where a comment at the end of a line goes."""
+        if self.document.format == "notebook":
+            code = _LINE_OF_CODE.match(self.source.text, offset)
+            return code.end() if code is not None else offset
+        span = self.source.line_span(line)
+        return span.start + len(self.source[span].rstrip())
 
     def _text(self, place: _Place, comment: str) -> str:
-        if not place.above:
-            return f"  {comment}"
-        line = self.source.line(place.line)
-        return f"{line[: len(line) - len(line.lstrip())]}{comment}{self.newline}"
+        line = self.source.line(self.source.position(place.at).line)
+        blanks, end = " \t", self.newline
+        if self.document.format == "notebook":
+            comment = json.dumps(comment, ensure_ascii=self.source.text.isascii())[1:-1]
+            blanks, end = ' \t"', f'\\n",{self.newline}'  # a line of code is a JSON string
+        return f"{line[: len(line) - len(line.lstrip(blanks))]}{comment}{end}" if place.above else f"  {comment}"
 
 
 def _meaning(document: Document) -> object:
@@ -182,7 +189,8 @@ def _meaning(document: Document) -> object:
         for invocation in document.invocations
     ]
     problems = [(problem.kind, problem.message) for problem in document.problems]
-    return _values(document.root), commands, problems, [text for text, _ in document.headers]
+    calls = [(call.function.path, sorted(call.keywords)) for call in document.calls]
+    return _values(document.root), commands, calls, problems, [text for text, _ in document.headers]
 
 
 def _values(node: Node | None) -> object:

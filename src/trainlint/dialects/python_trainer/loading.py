@@ -59,7 +59,8 @@ def _of_loading(call: Call, setup: Setup, schema: Schema, targets: Mapping[str, 
     )
     arguments.issues = [issue for issue in arguments.issues if issue.kind != "unknown"]
     arguments.issues += [replace(issue, certain=certain) for issue in near if issue is not None]
-    return arguments
+    # Unsloth's own releases decide what it takes, not those of transformers
+    return arguments if certain else Arguments(issues=arguments.issues)
 
 
 def _add(all_: Arguments, found: Arguments) -> None:
