@@ -48,7 +48,8 @@ def is_of(value: Any, types: set[str]) -> bool:
     if "any" in types or type_of(value) in types:
         return True
     if isinstance(value, list):
-        return any(t == "list" or all(f"list[{type_of(v)}]" == t for v in value) for t in types if t.startswith("list"))
+        lists = [t for t in types if t.startswith("list")]
+        return any(t == "list" or all(is_of(v, {t[5:-1]}) for v in value) for t in lists)
     return isinstance(value, int) and not isinstance(value, bool) and "float" in types
 
 
@@ -138,7 +139,7 @@ def test_each_edition_is_sound() -> None:
 def test_tables_hold_no_prose() -> None:
     for name, section, argument, edition in all_editions():
         assert not {"help", "description"} & set(edition), f"{name}: {section}.{argument}"
-    assert sum(path.stat().st_size for path in FRAMEWORKS.glob("*.json")) < 1_500_000
+    assert sum(path.stat().st_size for path in FRAMEWORKS.glob("*.json")) < 1_600_000
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 
+from argtables.components import gather, read_components  # noqa: E402
 from argtables.nested import (  # noqa: E402
     compose,
     flatten_class,
@@ -147,4 +148,60 @@ def test_what_recipes_read() -> None:
         "clip": {"type": "any | None", "default": None},
         "optimizer": {"type": "any", "required": True},
         "batch_size": {"type": "any", "required": True},
+    }
+
+
+def test_components_by_their_public_paths() -> None:
+    files = {
+        "pack/__init__.py": """
+from functools import partial
+from elsewhere import Foreign
+from ._inner import Base, Made, Outer, build, hidden as _hidden
+
+same = build
+small = partial(build, 1, size=2)
+""",
+        "pack/_inner.py": """
+from elsewhere import Unknown, wrap
+from typing import Literal
+
+def build(params, size: int = 1, mode: Literal["a", "b"] = "a", *, base: int = 5e5, late=None): ...
+
+def hidden(): ...
+
+class Base:
+    def __init__(self, path: str, **kwargs): ...
+
+class Made(Base): ...
+
+class Outer(Unknown): ...
+""",
+    }
+    keywords = {
+        "size": {"type": "int", "default": 1},
+        "mode": {"type": "str", "default": "a"},
+        "base": {"type": "float", "default": 500000.0},
+        "late": {"type": "any | None", "default": None},
+    }
+    named = {"_component_": {"type": "str", "required": True}}
+    found = read_components(Library(files), ["pack:[!p]*", "pack._inner:*"], "_component_")
+    assert {path: section.extra for path, section in found.items()} == {
+        "pack.Base": "allow",
+        "pack.Foreign": "allow",
+        "pack.Made": "allow",
+        "pack.Outer": "allow",
+        "pack.build": "forbid",
+        "pack.same": "forbid",
+        "pack.small": "forbid",
+    }
+    assert found["pack.Made"].arguments == {**named, "path": {"type": "str", "required": True}}
+    assert found["pack.build"].arguments == {**named, "params": {"type": "any", "required": True}, **keywords}
+    assert found["pack.small"].arguments == {**named, **keywords, "size": {"type": "int", "default": 2}}
+
+
+def test_components_that_take_the_same_share_a_section() -> None:
+    one, two = {"extra": "forbid", "arguments": {"x": []}}, {"extra": "allow", "arguments": {"x": []}}
+    assert gather({"a.one": one, "a.two": two, "b.one": dict(one)}) == {
+        "a.one": {**one, "same": ["b.one"]},
+        "a.two": {**two, "same": []},
     }

@@ -9,6 +9,9 @@ import pytest
 
 from helpers_dialects import certain_issues, dialects_of
 from helpers_runs import facts
+from trainlint.linter import Linter
+from trainlint.settings import Settings
+from trainlint.text import SourceText
 
 LORA = """\
 output_dir: /tmp/out/lora
@@ -109,6 +112,64 @@ def test_a_misspelt_key_of_the_recipe() -> None:
     assert certain_issues(LORA.replace("clip_grad_norm: null", "clip_grad_nrom: 1.0"), "x.yaml") == [
         ("unknown", "clip_grad_nrom", 32, 1, False)
     ]
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "certain", "replacement"),
+    [
+        (("lora_rank: 8", "lora_rnk: 8"), "model.lora_rnk", True, "lora_rank"),
+        (("lr: 3e-4", "learning_rate: 3e-4"), "optimizer.learning_rate", False, None),
+        (("lora_llama3_1_8b", "llama3_1_8b"), "model.lora_attn_modules", False, None),
+        (("packed: True", "packd: True"), "dataset.packd", False, "packed"),  # load_dataset takes what is left over
+        (
+            ("lora_llama3_1_8b", "lora_lama3_1_8b"), "model._component_", False,
+            "torchtune.models.llama3_1.lora_llama3_1_8b",
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_component_does_not_take(
+    change: tuple[str, str], name: str, certain: bool, replacement: str | None
+) -> None:
+    found = facts(LORA.replace(*change), "x.yaml").launch.first.arguments.issues[0]
+    assert (found.kind, found.name, found.certain, found.replacement) == ("unknown", name, certain, replacement)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("lora_llama3_1_8b", "lora_llama3_1_9b"),  # a model of another size may be newer than the tables
+        ("torchtune.models.llama3_1.lora_llama3_1_8b", "mine.lora_model\n  anything: 1"),
+        ("  packed: True", "  packed: True\n  data_files: x.json\n  column_map:\n    input: text"),
+        (
+            "loss:\n",
+            "quantizer:\n  _component_: torchtune.training.quantization.Int8DynActInt4WeightQATQuantizer\nloss:\n",
+        ),
+        ("lr: 3e-4", "lr: 3e-4\n  fused: True\n  betas: [0.9, 0.95]"),
+    ],
+)
+def test_what_a_component_may_take(change: tuple[str, str]) -> None:
+    assert facts(LORA.replace(*change), "x.yaml").launch.first.arguments.issues == []
+
+
+def test_the_defaults_of_a_component_are_its_own() -> None:
+    assert facts(LORA.replace("torch.optim.AdamW", "torch.optim.Adam"), "x.yaml")["weight_decay"] == 0
+    own = facts(LORA.replace("torchtune.models.llama3_1.lora_llama3_1_8b", "mine.lora_model"), "x.yaml")
+    assert "not known" in own.unknown("lora_dropout")
+
+
+def test_a_component_that_newer_versions_lack() -> None:
+    text = LORA.replace("torchtune.modules.loss.LinearCrossEntropyLoss", "torchtune.rlhf.loss.SimPOLoss")
+    found = [
+        f.message for f in Linter(Settings()).findings(SourceText("x.yaml", text)) if f.rule == "arguments/version"
+    ]
+    assert found == ["newer versions no longer have torchtune.rlhf.loss.SimPOLoss (torchtune 0.4.0 to 0.5.0)"]
+
+
+def test_an_override_names_another_component(tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text(LORA)
+    component = "torchtune.models.llama3_1.qlora_llama3_1_8b"
+    run = facts(f"tune run lora_finetune_single_device --config my.yaml model={component}", folder=tmp_path)
+    assert (run["method"], run["lora_rank"]) == ("qlora", 8)
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def flatten_function(function: Bound) -> dict[str, Definition]:
     for parameter, default in zip([*own.args, *own.kwonlyargs], defaults, strict=True):
         shape = read_type(parameter.annotation, scope)
         name = parameter.arg
-        arguments[name] = _parameter(shape, default, scope)
+        arguments[name] = read_parameter(shape, default, scope)
         for model in shape.models:
             arguments |= flatten_class(model, f"{name}.")
         if shape.models and isinstance(default, ast.Call):
@@ -66,7 +66,7 @@ def flatten_function(function: Bound) -> dict[str, Definition]:
     return arguments
 
 
-def _parameter(shape: Shape, default: ast.expr | None, scope: Scope) -> Definition:
+def read_parameter(shape: Shape, default: ast.expr | None, scope: Scope) -> Definition:
     if default is None:
         return {"type": shape.text(), "required": True}
     match default:

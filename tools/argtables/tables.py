@@ -12,6 +12,7 @@ from typing import Any
 import tomli
 
 from argtables.archives import read_archive
+from argtables.components import gather, read_components
 from argtables.fields import Section, first_sentence, read_class
 from argtables.keys import KeyReader
 from argtables.keywords import agreeing, find_methods, read_keywords
@@ -22,7 +23,7 @@ from trainlint.scripts.fields import Definition, Namer, constant_items
 from trainlint.scripts.names import Bound, Library, Scope
 from trainlint.scripts.values import evaluate, is_enum, is_model
 
-SOURCES = ("classes", "reads", "parsers", "nested", "functions", "keywords", "yaml", "attributes")
+SOURCES = ("classes", "reads", "parsers", "nested", "functions", "keywords", "yaml", "attributes", "components")
 """The keys of a section that say where its arguments stand."""
 
 
@@ -80,6 +81,7 @@ def read_version(recipe: Recipe, library: Library) -> dict[str, Section]:
             arguments |= sections[name].arguments
         extra = sections[name].extra if name in sections else parts[-1].extra if parts else None
         arguments |= dotted(library, spec)
+        sections |= read_components(library, spec.get("components", []), spec.get("key", ""))
         if rejected := rejected_keys(library, spec):
             arguments = (sections[name].arguments if name in sections else {}) | arguments | rejected
         for fact, told in (("type", spec.get("types", {})), ("choices", spec.get("choices", {}))):
@@ -197,12 +199,15 @@ def build_table(recipe: Recipe, archives: Mapping[tuple[str, str], Path]) -> dic
     for name in sorted({name for sections in by_version.values() for name in sections}):
         sections = {v: s[name] if name in s else Section({}) for v, s in by_version.items()}
         arguments = sorted({a for s in sections.values() for a in s.arguments})
-        extra = [s.extra for s in sections.values() if s.arguments][-1:]
+        told = [s.extra for s in sections.values() if s.arguments]
+        extra = ["allow"] if "allow" in told else told[-1:]
         table["sections"][name] = {
             "extends": recipe.sections.get(name, {}).get("extends"),
             **({"extra": extra[0]} if extra and extra[0] else {}),
             "arguments": {a: editions({v: s.arguments.get(a) for v, s in sections.items()}) for a in arguments},
         }
+    if any("components" in spec for spec in recipe.sections.values()):
+        table["sections"] = gather(table["sections"])
     return table
 
 

@@ -69,8 +69,11 @@ def _walk(
 # --------------------------------------------------------------------------------------------------------- overrides
 
 
-def override(found: Leaves, source: SourceText, words: Iterable[Word]) -> str | None:
-    """Put `a.b=c`, `+a.b=c`, `++a.b=c` and `~a.b` over the leaves. Returns why further ones may be there that nobody sees."""
+def override(found: Leaves, source: SourceText, words: Iterable[Word], component: str = "") -> str | None:
+    """Put `a.b=c`, `+a.b=c`, `++a.b=c` and `~a.b` over the leaves. Returns why further ones may be there that nobody sees.
+
+    `component`: the key that names a section's component, which torchtune also takes as `section=path`.
+    """
     open_: str | None = None
     for word in words:
         written, equals, _ = word.known_prefix.partition("=")
@@ -84,7 +87,8 @@ def override(found: Leaves, source: SourceText, words: Iterable[Word]) -> str | 
             for gone in [other for other in found if other == name or other.startswith(f"{name}.")]:
                 del found[gone]
         elif equals:
-            _set(found, source, word, name, len(written), sign)
+            named = f"{name}.{component}"
+            _set(found, source, word, named if component and named in found else name, len(written), sign)
     return open_
 
 
@@ -207,10 +211,12 @@ def arguments(
     certain: bool = True,
     open_: str | None = None,
     free: tuple[str, ...] = (),
+    strict: tuple[str, ...] = (),
 ) -> Arguments:
     """The leaves as arguments. `closed`: a key that the schema lacks is rejected; `certain`: with an error, not silently.
 
-    `free` are the beginnings of names whose section depends on what is plugged in, so that any key may be right.
+    `free` are the beginnings of names whose section depends on what is plugged in, so that any key may be right; `strict`
+    those of sections that are closed where the rest is not.
     """
     result = Arguments(open=open_)
     for name, leaf in found.items():
@@ -220,7 +226,7 @@ def arguments(
             if convert is not None and leaf.unknown is None and not isinstance(leaf.value, dict):
                 argument, issue = converted(argument, schema[name], schema.edition(name), convert)
         elif not (leaf.added or leaf.value is None or _may_be(name, found, schema, free)):
-            issue = _unknown(name, leaf, schema, closed)
+            issue = _unknown(name, leaf, schema, closed or name.startswith(strict))
             if issue is not None and not certain:
                 issue = replace(issue, certain=False)
         result.given[name] = argument
@@ -246,7 +252,9 @@ def converted(
 def _may_be(name: str, found: Leaves, schema: Schema, free: tuple[str, ...]) -> bool:
     """May any key stand here? So it is, too, where a section above is unknown: then that was said."""
     unknown_above = any(above in found and above not in schema for above in above_of(name))
-    return unknown_above or name.startswith(free) or schema.free(name)
+    # beside the keywords that a component is known to take a near miss of one is still worth saying
+    anything = schema.free(name) and not name.startswith(schema.sections_free)
+    return unknown_above or name.startswith(free) or anything
 
 
 def _unknown(name: str, leaf: Leaf, schema: Schema, closed: bool) -> ArgumentIssue | None:

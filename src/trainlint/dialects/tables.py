@@ -89,6 +89,8 @@ class Spec:
     editions: tuple[Edition, ...]
     inherited: Spec | None = None
     """The definition that this one replaces: its own again in versions that no longer redefine it."""
+    shown: str = ""
+    """What people call it, where that is not the key in their file: the component that the key names."""
 
     @cached_property
     def taken(self) -> tuple[Edition, ...]:
@@ -170,12 +172,15 @@ class Schema(Mapping[str, Spec]):
         own: Mapping[str, Spec] | None = None,
         spellings: Mapping[str, str] | None = None,
         added: Mapping[str, Spec] | None = None,
+        sections_free: tuple[str, ...] = (),
     ) -> None:
         self.sections = sections
         self.own = own or {}
         """What the script at hand declares itself; it goes before every section."""
         self.added = added or {}
         """What it adds to a framework's parser; it goes after every section."""
+        self.sections_free = sections_free
+        """The beginnings of dotted names that take any keys besides those of the table."""
         self.spellings = spellings
         """The only flags that there are, with the names of their arguments; None: any spelling of a name will do."""
         self.overrides = overrides or {}
@@ -187,13 +192,13 @@ class Schema(Mapping[str, Spec]):
         """The same arguments as these versions define them."""
         return self._with(targets=targets) if targets else self
 
-    def extended(self, added: Mapping[str, Spec]) -> Schema:
-        """The same arguments and these."""
-        return self._with(added=added) if added else self
+    def extended(self, added: Mapping[str, Spec], free: tuple[str, ...] = ()) -> Schema:
+        """The same arguments and these; below `free` any others may be."""
+        return self._with(added=added, sections_free=free) if added else self
 
     def _with(self, **changed: Any) -> Schema:
         same = {"overrides": self.overrides, "targets": self.targets, "own": self.own, "spellings": self.spellings}
-        return Schema(*self.sections, **{**same, "added": self.added, **changed})
+        return Schema(*self.sections, **{**same, "added": self.added, "sections_free": self.sections_free, **changed})
 
     @property
     def package(self) -> str:
@@ -231,7 +236,9 @@ class Schema(Mapping[str, Spec]):
         return len(self._specs)
 
     def free(self, name: str) -> bool:
-        """Does a dotted name lie in a section that takes any keys, because the table has none below it?"""
+        """Does a dotted name lie in a section that takes any keys, perhaps because the table has none below it?"""
+        if name.startswith(self.sections_free):
+            return True
         while "." in name:
             name = name.rpartition(".")[0]
             if name in self:

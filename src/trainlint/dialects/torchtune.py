@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from trainlint.dialects import dotted, scale
+from trainlint.dialects import components, dotted, scale
 from trainlint.dialects.base import Context, Dialect, arg, from_command, from_tree
 from trainlint.dialects.convert import from_loaded
 from trainlint.dialects.launchers import Options, Started, torchrun_processes
@@ -15,8 +15,7 @@ from trainlint.document import Document, Word
 from trainlint.facts import Arguments, Run, Unknown, View
 
 SCHEMA = Schema("torchtune:recipes")
-ADAMW_DECAY = 0.01
-"""The default of torch.optim.AdamW; the other optimizers of torch have 0."""
+COMPONENT = "_component_"
 DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 STAGES = (("dpo", "dpo"), ("ppo", "ppo"), ("grpo", "grpo"), ("knowledge_distillation", "kd"))
 LENGTHS = ("epochs", "num_steps", "total_epochs", "max_steps_per_epoch")
@@ -52,9 +51,8 @@ def _method(r: View) -> str:
     return "lora" if name.startswith(("lora_", "dora_")) or r.given("model.lora_rank") else "full"
 
 
-def _adapter(name: str, absent: Any) -> Any:
-    """The defaults are those of torchtune's LoRA model builders."""
-    return lambda r: scale.value(r, f"model.{name}", absent=absent) if r.method != "full" else None
+def _adapter(name: str) -> Any:
+    return lambda r: r.arg(f"model.{name}") if r.method != "full" else None
 
 
 def _targets(r: View) -> list[str]:
@@ -76,12 +74,9 @@ def _sequence_length(r: View) -> int:
 def _max_steps(r: View) -> int | None:
     """`max_steps_per_epoch` counts optimizer steps."""
     per_epoch = scale.value(r, "max_steps_per_epoch")
+    if per_epoch is not None and per_epoch < 1:
+        raise Unknown(f"nobody means {per_epoch} steps in an epoch", "max_steps")
     return None if per_epoch is None else int(per_epoch * r.arg("epochs"))
-
-
-def _weight_decay(r: View) -> float:
-    default = ADAMW_DECAY if r.optim == "AdamW" else 0.0
-    return float(scale.value(r, "optimizer.weight_decay", absent=default))
 
 
 def _scheduler(r: View) -> str:
@@ -122,14 +117,14 @@ FACTS = {
     "sequence_length": _sequence_length,
     "num_train_epochs": arg("epochs"),
     "max_steps": _max_steps,
-    "weight_decay": _weight_decay,
+    "weight_decay": arg("optimizer.weight_decay"),
     "max_grad_norm": lambda r: float(scale.value(r, "clip_grad_norm", absent=0.0)),
     "optim": lambda r: scale.last_part(r.arg("optimizer._component_")),
     "mixed_precision": _precision,
     "torch_dtype": lambda r: DTYPES.get(r.arg("dtype"), "auto"),
-    "lora_rank": _adapter("lora_rank", 8),
-    "lora_alpha": _adapter("lora_alpha", 16),
-    "lora_dropout": _adapter("lora_dropout", 0.0),
+    "lora_rank": _adapter("lora_rank"),
+    "lora_alpha": _adapter("lora_alpha"),
+    "lora_dropout": _adapter("lora_dropout"),
     "target_modules": _targets,
     "quantization_bits": lambda r: 4 if r.method == "qlora" else None,
     "datasets": _datasets,
@@ -184,9 +179,13 @@ def _trains(found: dotted.Leaves) -> bool:
     return "optimizer" in found and any(name in found for name in LENGTHS)
 
 
-def _arguments(found: dotted.Leaves, open_: str | None = None) -> Arguments:
+def _arguments(found: dotted.Leaves, open_: str | None = None) -> tuple[Arguments, Schema]:
+    """Recipes take any key of their own, components only their keywords."""
     dotted.interpolate(found)
-    return dotted.arguments(found, SCHEMA, from_loaded, closed=False, open_=open_)
+    named = components.read(found, SCHEMA, COMPONENT)
+    read = dotted.arguments(found, named.schema, from_loaded, closed=False, open_=open_, strict=named.strict)
+    read.issues += named.issues
+    return read, named.schema
 
 
 def _read_tree(document: Document, context: Context) -> list[Run] | None:
@@ -197,7 +196,8 @@ def _read_tree(document: Document, context: Context) -> list[Run] | None:
         return None
     if not _trains(found):
         return []
-    return [from_tree(DIALECT, document, context, _arguments(found), SCHEMA, loader="omegaconf")]
+    arguments, schema = _arguments(found)
+    return [from_tree(DIALECT, document, context, arguments, schema, loader="omegaconf")]
 
 
 def _read_command(document: Document, started: Started, context: Context) -> list[Run] | None:
@@ -241,8 +241,9 @@ def _launched(
             found = dotted.leaves(context.files.document(context.files.find(config.text, directories)), "omegaconf")
         except Unknown as missing:
             open_ = missing.reason
-    more = dotted.override(found, document.source, overrides)
-    return from_command(DIALECT, document, started, context, _arguments(found, open_ or more), SCHEMA, flag="")
+    more = dotted.override(found, document.source, overrides, COMPONENT)
+    arguments, schema = _arguments(found, open_ or more)
+    return from_command(DIALECT, document, started, context, arguments, schema, flag="")
 
 
 DIALECT = Dialect("torchtune", "torchtune", FACTS, KEYS, _read_command, _read_tree)

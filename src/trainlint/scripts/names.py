@@ -157,7 +157,8 @@ class Library:
         head, star, tail = pattern.partition("*")
         if not star:
             return [m for m in [self.module(pattern)] if m]
-        paths = (p.removesuffix(".py").replace("/", ".") for p in sorted(self.files) if p.endswith(".py"))
+        files = (p.removesuffix(".py").removesuffix("/__init__") for p in sorted(self.files) if p.endswith(".py"))
+        paths = (path.replace("/", ".") for path in files)
         names = [
             n for n in paths if n.startswith(head) and n.endswith(tail) and "." not in n[len(head) : len(n) - len(tail)]
         ]

@@ -38,16 +38,16 @@ def gone(rule: Rule, document: Document, launches: list[Launch]) -> Iterator[Fin
         known = [*_known(launch.first, schema)]
         old = []
         for argument, spec in known:
-            target = schema.target(spec)
+            target, shown = schema.target(spec), spec.shown or argument.key.text
             edition = spec.at(target) if target is not None else None
             if target is None and spec.gone and (unpinned or spec.package == own):
-                old.append((argument, f"{argument.key.text} ({spec.span})"))
+                old.append((argument, f"{shown} ({spec.span})"))
             elif target is not None and edition is None:
                 pin = launch.first.context.get("pinned", {}).get(spec.package)
                 by = f", which {pin.where} pins" if pin is not None else ""
-                lacking.setdefault(argument.name, (argument, f"{argument.key.text} ({spec.span}, not {target}{by})"))
+                lacking.setdefault(argument.name, (argument, f"{shown} ({spec.span}, not {target}{by})"))
             elif edition is not None and edition.deprecated is not None:
-                ageing.setdefault(argument.name, (argument, f"{argument.key.text} ({edition.deprecated})"))
+                ageing.setdefault(argument.name, (argument, f"{shown} ({edition.deprecated})"))
         # where most are gone it is the whole script that is: who runs it has the version that it belongs to
         if len(old) * 2 <= len(known):
             dropped.update((argument.name, (argument, text)) for argument, text in old if argument.name not in dropped)
