@@ -147,7 +147,7 @@ def test_llama_factory_data_sets_are_found_by_their_registry(tmp_path: Path) -> 
         LLAMA_FACTORY.replace("val_size", "max_samples: 30\nval_size"), "train.yaml", folder=tmp_path, world_size=1
     )
     assert run["datasets"] == ["data/alpaca.json"]
-    assert run["dataset_examples"] == 30
+    assert (run["dataset_examples"], run["eval_examples"]) == (27, 3)
     assert run["total_steps"] == 12  # ceil(30 / 2) batches, four of which make a step, three times
 
 

@@ -224,5 +224,5 @@ def test_the_share_of_evaluation(tmp_path: Path) -> None:
     more += "val_size: 0.1\neval_strategy: steps\neval_steps: 100"
     text = YAML.format(model="gpt2", method="full", stage="sft", more=more)
     found = facts(text, "run.yaml", folder=tmp_path, world_size=1)
-    evaluated = 10 * 100 * 2
-    assert found["evaluation_share"] == pytest.approx(evaluated / (evaluated + 1000 * 8))
+    evaluated = 9 * 100 * 2
+    assert found["evaluation_share"] == pytest.approx(evaluated / (evaluated + 900 * 8))

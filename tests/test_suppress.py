@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers_fixes import fixed
@@ -754,7 +754,7 @@ def ignored(text: str, reason: str) -> str:
     return apply(text, [(edit.at.span, edit.text) for edit in added.edits])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.booleans(),
     st.booleans(),

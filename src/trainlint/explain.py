@@ -249,6 +249,8 @@ def _length(card: _Card) -> list[str]:
     evaluation = f"evaluation: {card.show('eval_strategy')}"
     if card.value("eval_strategy") == "steps":
         evaluation = f"evaluation every {card.show('eval_steps')} steps"
+    if card.value("eval_examples") and card.value("eval_strategy") != "no":
+        evaluation += f" on {card.show('eval_examples')} examples"
     return [f"{card.show('total_steps')} optimizer steps · {saves} · {evaluation}"]
 
 

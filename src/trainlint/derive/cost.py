@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from trainlint.facts import Unknown, View
 
 MFU = 0.4
@@ -77,15 +79,29 @@ def checkpoints_kept(r: View) -> int:
 # ------------------------------------------------------------------------------------------------------ evaluation
 
 
+def evaluations(r: View) -> int:
+    """How often the run evaluates."""
+    if r.eval_strategy == "no":
+        return 0
+    if r.eval_strategy == "epoch":
+        return int(r.epochs)
+    every = r.eval_steps
+    return int(r.total_steps // (every if every >= 1 else max(1, math.ceil(every * r.total_steps))))
+
+
 def evaluation_share(r: View) -> float:
     """Share of the wall clock that goes into evaluation, where both sets have examples of the same length."""
     if r.eval_strategy == "no":
         return 0.0
-    times = r.epochs if r.eval_strategy == "epoch" else r.total_steps // r.eval_steps
-    evaluated = times * r.eval_examples * 2 * r.active_parameters
-    trained = r.total_steps * r.effective_batch_size * r.flops_per_token
-    return float(evaluated / (evaluated + trained))
+    against = r.evaluations * _size_of_one(r) * 2 * r.active_parameters / r.flops_per_token
+    return float(against / (1 + against))
 
 
-def eval_examples(r: View) -> int:
-    raise Unknown("the number of evaluation examples is not known", "eval_examples")
+def _size_of_one(r: View) -> float:
+    """One evaluation's examples, by the examples that the whole run trains on."""
+    if not r.packing:
+        return float(r.eval_examples / (r.total_steps * r.effective_batch_size))
+    split = r.eval_split if "eval_split" in r.run.derivations else 0
+    if 0 < split < 1:
+        return float(split / (1 - split) / r.epochs)
+    return float(r.eval_examples / (r.epochs * r.dataset_examples))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import islice
 from pathlib import Path
 
@@ -99,15 +100,54 @@ def dataset_tokens(r: View) -> int:
 
 
 def dataset_examples(r: View) -> int:
-    """Rows of the files, of each data set at most `max_samples`."""
-    cap = r.max_samples if "max_samples" in r.run.derivations else None
-    counts = [_count(r, group) for group in _grouped(r, r.datasets)]
-    return sum(min(count, int(cap)) if cap is not None else count for count in counts)
+    """Examples that are trained on: what is used of the files, without what is held out of it."""
+    used = r.used_examples
+    held = r.held_out_examples if "eval_split" in r.run.derivations else 0
+    if held >= used > 0:
+        raise Unknown(f"{held:,} of {used:,} examples are to be held out", "dataset_examples")
+    return int(used - held)
 
 
 def available_examples(r: View) -> int:
-    """All rows of these files, whatever `max_samples` says."""
+    """All rows of these files, whatever is used of them."""
     return sum(_count(r, group) for group in _grouped(r, r.datasets))
+
+
+def used_examples(r: View) -> int:
+    return sum(used_of_each(r))
+
+
+def used_of_each(r: View) -> list[int]:
+    """Of each data set: as many as it is sampled to, else its rows; at most `max_samples`. Some may be held out of these."""
+    sampled = r.sampled_examples if "sampled_examples" in r.run.derivations else [None] * len(r.datasets)
+    return [
+        _capped(r, int(number) if number is not None else _count(r, _grouped(r, [name])[0]))
+        for name, number in zip(r.datasets, sampled, strict=True)
+    ]
+
+
+def _capped(r: View, count: int) -> int:
+    cap = r.max_samples if "max_samples" in r.run.derivations else None
+    return min(count, int(cap)) if cap is not None else count
+
+
+# ------------------------------------------------------------------------------------------------------ evaluation
+
+
+def held_out_examples(r: View) -> int:
+    """As `train_test_split` of the datasets library takes them: a number, or a share that is rounded up."""
+    split = r.eval_split
+    return int(split) if split >= 1 else math.ceil(split * r.used_examples) if split else 0
+
+
+def eval_examples(r: View) -> int:
+    """Rows of the evaluation's own files, else what is held out of the training data; at most `max_eval_samples`."""
+    files = r.eval_datasets if "eval_datasets" in r.run.derivations else []
+    count = sum(_capped(r, _count(r, group)) for group in _grouped(r, files)) if files else r.held_out_examples
+    if not count:
+        raise Unknown("there is nothing to evaluate on", "eval_examples")
+    cap = r.max_eval_samples if "max_eval_samples" in r.run.derivations else None
+    return int(min(count, cap) if cap is not None else count)
 
 
 def _count(r: View, files: list[Path]) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from trainlint.derive import cost
 from trainlint.dialects import argv, continued, hf_script, hf_trainer, tree
 from trainlint.dialects.base import Context, Dialect, arg, names
 from trainlint.dialects.convert import Rejected, from_lax
@@ -140,6 +141,12 @@ def _eval_data(r: View) -> str:
     return "yes" if r.arg("val_set_size") or (r.given("test_datasets") and r.arg("test_datasets")) else "no"
 
 
+def _evaluations(r: View) -> int:
+    if r.eval_strategy == "steps" and r.given("evals_per_epoch") and r.arg("evals_per_epoch"):
+        return int(r.arg("evals_per_epoch") * r.num_train_epochs)
+    return cost.evaluations(r)
+
+
 def _eval_strategy(r: View) -> str:
     if r.eval_data == "no":
         return "no"
@@ -209,6 +216,8 @@ FACTS: dict[str, Derivation] = {
     "quantization_bits": _quantization,
     "datasets": _datasets,
     "eval_datasets": lambda r: _files(_entries(r, "test_datasets")),
+    "eval_split": lambda r: r.arg("val_set_size") or 0,
+    "evaluations": _evaluations,
     "required_columns": _required_columns,
     "eval_data": _eval_data,
     "eval_strategy": _eval_strategy,

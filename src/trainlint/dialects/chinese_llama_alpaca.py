@@ -81,6 +81,16 @@ def _eval_data(r: View) -> str:
     return "yes" if r.stage == "pt" or r.given("validation_file") else "no"
 
 
+def _eval_split(r: View) -> float:
+    """Only the pre-training script splits; the other one has the argument and does not read it."""
+    return r.arg("validation_split_percentage") if r.stage == "pt" else 0
+
+
+def _eval_datasets(r: View) -> list[str]:
+    """The pre-training script has the argument and does not read it."""
+    return names(r.arg("validation_file")) if r.stage == "sft" else []
+
+
 def _required_columns(r: View) -> list[list[str]]:
     return [["instruction", "input", "output"] if r.stage == "sft" else ["text"]]
 
@@ -114,7 +124,9 @@ FACTS: dict[str, Derivation] = {
     "quantization_bits": lambda r: _own(r, "load_in_kbits") if _own(r, "load_in_kbits") in (4, 8) else None,
     "datasets": _datasets,
     "required_columns": _required_columns,
-    "eval_datasets": lambda r: names(r.arg("validation_file")),
+    "eval_datasets": _eval_datasets,
+    "eval_split": _eval_split,
+    "max_eval_samples": lambda r: r.arg("max_eval_samples") if r.stage == "pt" else None,
     "dataset_format": lambda r: ".txt" if r.stage == "pt" else ".json",
     "eval_data": _eval_data,
     "packing": lambda r: r.stage == "pt",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from trainlint.dialects import hf_script, hf_trainer
-from trainlint.dialects.base import Context, Dialect, arg
+from trainlint.dialects.base import Context, Dialect, arg, names
 from trainlint.dialects.launchers import Started
 from trainlint.dialects.tables import Schema
 from trainlint.document import Document
@@ -54,6 +54,7 @@ FACTS: dict[str, Derivation] = {
     "modules_to_save": lambda r: [],
     "quantization_bits": lambda r: 4 if r.method == "qlora" else None,
     "datasets": hf_script.listed("data_path"),
+    "eval_datasets": lambda r: names(r.arg("eval_data_path")),
     "eval_data": lambda r: "yes" if r.given("eval_data_path") else "no",
     "packing": lambda r: False,
 }

@@ -40,6 +40,7 @@ FACTS: dict[str, Derivation] = {
     "modules_to_save": lambda r: [],
     "quantization_bits": lambda r: 4 if r.method == "qlora" else None,
     "datasets": hf_script.listed("train_file"),
+    "eval_datasets": lambda r: [],
     "eval_data": lambda r: "no",
     "packing": lambda r: r.stage == "pt",
 }

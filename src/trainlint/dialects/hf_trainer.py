@@ -238,6 +238,11 @@ SCRIPT_NAMES: dict[str, tuple[str, ...]] = {
 }
 """What scripts usually call the arguments that they, not the Trainer, declare."""
 
+EVALUATION_FILES = ("validation_file", "validation_files", "eval_file", "eval_data_path", "validation_file_dir")
+RUN_CLM = ("run_clm.py", "run_clm_no_trainer.py")
+HELD_OUT_BY_RUN_CLM = 5
+"""Per cent, of the data of a run_clm that is not here."""
+
 
 def _own(fact: str) -> Derivation:
     """The script's own argument for a fact, by its usual names."""
@@ -336,6 +341,27 @@ def _packing(r: View) -> bool:
     return script_name(r).startswith("run_clm") or bool(_own("packing")(r))
 
 
+def _eval_datasets(r: View) -> list[str]:
+    for name in EVALUATION_FILES:
+        if r.given(name):
+            return names(r.arg(name))
+    if script_name(r) not in RUN_CLM:
+        raise Unknown("the script may have evaluation data of its own", "eval_datasets")
+    return []
+
+
+def _eval_split(r: View) -> float:
+    """run_clm holds out `validation_split_percentage` of a training file where no other file is named."""
+    if script_name(r) not in RUN_CLM:
+        r.assume("the script holds out nothing of the training data")
+        return 0
+    if r.given("validation_file") or not r.given("train_file"):
+        return 0
+    name = "validation_split_percentage"
+    share = r.arg(name) if r.given(name) else _default(r, name)
+    return float(HELD_OUT_BY_RUN_CLM if share is None else _typed(share)) / 100
+
+
 SCRIPT_FACTS: dict[str, Derivation] = {
     **{fact: _own(fact) for fact in SCRIPT_NAMES},
     **{fact: _listed(fact) for fact in ("target_modules", "modules_to_save", "datasets")},
@@ -343,6 +369,8 @@ SCRIPT_FACTS: dict[str, Derivation] = {
     "stage": stage,
     "method": method,
     "packing": _packing,
+    "eval_datasets": _eval_datasets,
+    "eval_split": _eval_split,
     "eval_data": lambda r: "unknown",
 }
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import replace
 from functools import cache
 
-from trainlint.derive.data import dataset_examples
+from trainlint.derive import data
 from trainlint.dialects import argv, dotted, scale
 from trainlint.dialects.base import Context, Dialect, arg, from_command, from_tree
 from trainlint.dialects.convert import from_lax
@@ -26,8 +25,10 @@ COMMANDS = {
 }
 OLD_SCRIPT = re.compile(r"(?:.*/)?litgpt/(?:finetune/(lora|full|adapter|adapter_v2)|(pretrain))\.py")
 TARGETS = ("query", "key", "value", "projection", "mlp", "head")
-ALPACA2K, ALPACA2K_VALIDATION = 2000, 0.05
-"""Rows of mhenrichsen/alpaca_2k_test, and the share that litgpt keeps for validation unless told otherwise."""
+ALPACA2K = 2000
+"""Rows of mhenrichsen/alpaca_2k_test."""
+HELD_OUT = 0.05
+"""The share of it, and of a single JSON file, that litgpt keeps for validation unless told otherwise."""
 REFUSED = ("train.max_tokens", "train.max_norm", "train.tie_embeddings", "train.lr_warmup_fraction")
 """Settings that every fine-tuning command stops at."""
 
@@ -132,18 +133,43 @@ def _model(r: View) -> str:
 
 
 def _datasets(r: View) -> list[str]:
-    data = r.arg("data")
-    if isinstance(data, str):
-        return [data]
-    return [str(scale.value(r, "data.init_args.json_path", "data.class_path", absent="Alpaca"))]
+    named = r.arg("data")
+    if not isinstance(named, str):
+        named = str(scale.value(r, "data.init_args.json_path", "data.class_path", absent="Alpaca"))
+    return _in_directory(r, named, "train") or [named]
 
 
-def _examples(r: View) -> int:
-    """Alpaca2k is what its name says, less a part for validation; other data is counted where it lies."""
-    if r.datasets[0].rpartition(".")[2] != "Alpaca2k":
-        return dataset_examples(r)
-    share = scale.value(r, "data.init_args.val_split_fraction", absent=ALPACA2K_VALIDATION)
-    return ALPACA2K - math.ceil(ALPACA2K * float(share))
+def _in_directory(r: View, name: str, part: str) -> list[str]:
+    """A directory of JSON holds `train` and `val`."""
+    try:
+        folder = r.run.context["files"].find(name, r.run.context["directories"])
+    except Unknown:
+        return []
+    found = [f"{name}/{part}{suffix}" for suffix in (".json", ".jsonl") if (folder / f"{part}{suffix}").is_file()]
+    return found[:1]
+
+
+def _eval_datasets(r: View) -> list[str]:
+    return _in_directory(r, str(scale.value(r, "data.init_args.json_path", absent="")), "val")
+
+
+def _sampled(r: View) -> list[int | None]:
+    return [ALPACA2K if _is_alpaca2k(name) else None for name in r.datasets]
+
+
+def _is_alpaca2k(name: str) -> bool:
+    return name.rpartition(".")[2] == "Alpaca2k"
+
+
+def _eval_split(r: View) -> float:
+    return 0 if r.eval_datasets else float(scale.value(r, "data.init_args.val_split_fraction", absent=HELD_OUT))
+
+
+def _held_out(r: View) -> int:
+    """Of JSON torch's random_split takes it, which gives what is left over to the training."""
+    if _is_alpaca2k(r.datasets[0]):
+        return data.held_out_examples(r)
+    return int(r.eval_split * r.used_examples)
 
 
 def _warmup_steps(r: View) -> int:
@@ -160,7 +186,10 @@ FACTS: dict[str, Derivation] = {
     "model_name_or_path": _model,
     "learning_rate": _of_optimizer("lr", TORCH_LR),
     "lr_scheduler_type": lambda r: "cosine",
-    "dataset_examples": _examples,
+    "sampled_examples": _sampled,
+    "eval_datasets": _eval_datasets,
+    "eval_split": _eval_split,
+    "held_out_examples": _held_out,
     "warmup_steps": _warmup_steps,
     "per_device_train_batch_size": arg("train.micro_batch_size"),
     "gradient_accumulation_steps": _accumulation,

@@ -31,6 +31,8 @@ OTHER_OPTIMIZERS = {
     "use_galore": "galore", "use_apollo": "apollo", "use_badam": "block-wise", "use_muon": "muon",
     "use_adam_mini": "adam_mini",
 }  # fmt: skip
+NOTHING = 1e-6
+"""A val_size up to this holds out nothing."""
 COMMANDS = ("llamafactory-cli", "lmf")
 
 
@@ -160,12 +162,20 @@ def _eval_data(r: View) -> str:
     return "yes" if r.arg("eval_dataset") or r.arg("val_size") else "no"
 
 
-def _eval_examples(r: View) -> int:
-    """The part of the data that is held out; a set of its own is not counted."""
+def _eval_split(r: View) -> float:
     size = r.arg("val_size")
-    if not size:
-        raise Unknown("the examples of eval_dataset are not counted", "eval_examples")
-    return int(size if size >= 1 else size * r.dataset_examples)
+    return size if size > NOTHING else 0
+
+
+def _sampled(r: View) -> list[int | None]:
+    """`num_samples` draws so many, some of them twice where there are fewer, but not from a stream."""
+    try:
+        _, info = _dataset_info(r.run, str(r.arg("dataset_dir") or "data"))
+    except Unknown:
+        return [None for _ in r.datasets]
+    entries = [info.get(name) for name in names(r.arg("dataset"))]
+    numbers = [entry.get("num_samples") if isinstance(entry, dict) else None for entry in entries]
+    return [None if r.streaming else number for number in numbers]
 
 
 def _optim(r: View) -> str:
@@ -202,7 +212,8 @@ FACTS: dict[str, Derivation] = {
     "eval_datasets": _data("eval_dataset"),
     "required_columns": _required_columns,
     "eval_data": _eval_data,
-    "eval_examples": _eval_examples,
+    "eval_split": _eval_split,
+    "sampled_examples": _sampled,
     "packing": _packing,
     "gradient_checkpointing": lambda r: not r.arg("disable_gradient_checkpointing"),
     "torch_dtype": lambda r: "auto",

@@ -167,14 +167,26 @@ def _datasets(r: View) -> list[str]:
     return [SAMPLED.sub("", entry) for entry in entries]
 
 
-def _examples(r: View) -> int:
-    """Where every entry says how many examples it takes, so many there are; some are split off for evaluation."""
-    sampled = [SAMPLED.search(entry) for entry in _entries(r)]
-    if not sampled or None in sampled:
-        return int(data.dataset_examples(r))
-    share = float(r.arg("split_dataset_ratio") or 0) if "split_dataset_ratio" in r.run.context["schema"] else 0.0
-    counts = [int(found[1]) for found in sampled if found is not None]
-    return sum(count - int(count * share) for count in counts)
+def _sampled(r: View) -> list[int | None]:
+    found = [SAMPLED.search(entry) for entry in _entries(r)]
+    return [int(match[1]) if match is not None else None for match in found]
+
+
+def _eval_split(r: View) -> float:
+    """Without evaluation, with evaluation data of its own and of a stream nothing is split off."""
+    if _eval_datasets(r) or r.streaming or r.eval_strategy == "no":
+        return 0
+    return arg("split_dataset_ratio", "dataset_test_ratio")(r) or 0
+
+
+def _held_out(r: View) -> int:
+    """Of each data set by itself, rounded down, but one at least."""
+    share = r.eval_split
+    return sum(max(int(count * share), 1) for count in data.used_of_each(r)) if share else 0
+
+
+def _eval_datasets(r: View) -> list[str]:
+    return [SAMPLED.sub("", entry) for entry in names(scale.value(r, "val_dataset", "eval_dataset"))]
 
 
 def _eval_data(r: View) -> str:
@@ -220,7 +232,10 @@ FACTS: dict[str, Derivation] = {
     "modules_to_save": hf_script.modules("modules_to_save", "lora_modules_to_save"),
     "quantization_bits": _bits,
     "datasets": _datasets,
-    "dataset_examples": _examples,
+    "sampled_examples": _sampled,
+    "eval_datasets": _eval_datasets,
+    "eval_split": _eval_split,
+    "held_out_examples": _held_out,
     "eval_data": _eval_data,
     "eval_strategy": _eval_strategy,
     "eval_steps": _eval_steps,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from trainlint.dialects import hf_script, hf_trainer
 from trainlint.dialects.base import Context, Dialect, arg
 from trainlint.dialects.launchers import Started
@@ -14,6 +16,9 @@ OWN_KEYS = {
     "source_max_len", "target_max_len", "bits", "double_quant", "quant_type", "full_finetune", "do_mmlu_eval", "mmlu_split",
     "eval_dataset_size", "max_memory_MB", "train_on_source", "dataset_format", "max_new_tokens",
 }  # fmt: skip
+
+LOCAL_TEST = 0.1
+"""Of a local file so much is split off and never used."""
 
 
 def _method(r: View) -> str:
@@ -40,6 +45,26 @@ def _eval_data(r: View) -> str:
     return "yes" if r.arg("do_eval") or r.arg("do_predict") else "no"
 
 
+def _in_training(r: View) -> int:
+    """A local file loses a tenth first, and `max_train_samples` comes after the split."""
+    return int(r.used_examples - math.ceil(LOCAL_TEST * r.used_examples))
+
+
+def _examples(r: View) -> int:
+    split = _in_training(r) - r.held_out_examples
+    most = r.arg("max_train_samples")
+    return int(split if most is None else min(split, most))
+
+
+def _eval_split(r: View) -> float:
+    return r.arg("eval_dataset_size") if r.eval_data == "yes" else 0
+
+
+def _held_out(r: View) -> int:
+    split = r.eval_split
+    return int(split) if split >= 1 else math.ceil(split * _in_training(r))
+
+
 FACTS: dict[str, Derivation] = {
     **hf_trainer.FACTS,
     "stage": _stage,
@@ -55,7 +80,11 @@ FACTS: dict[str, Derivation] = {
     "modules_to_save": lambda r: [],
     "quantization_bits": _bits,
     "datasets": hf_script.listed("dataset"),
-    "max_samples": arg("max_train_samples"),
+    "dataset_examples": _examples,
+    "eval_datasets": lambda r: [],
+    "eval_split": _eval_split,
+    "held_out_examples": _held_out,
+    "max_eval_samples": arg("max_eval_samples"),
     "eval_data": _eval_data,
     "packing": lambda r: False,
 }
@@ -64,7 +93,6 @@ KEYS: dict[str, str | None] = {
     "lora_rank": "lora_r",
     "quantization_bits": "bits",
     "datasets": "dataset",
-    "max_samples": "max_train_samples",
     "eval_data": "do_eval",
     "target_modules": None,
     "modules_to_save": None,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from trainlint.dialects import components, dotted, scale
-from trainlint.dialects.base import Context, Dialect, arg, from_command, from_tree
+from trainlint.dialects.base import Context, Dialect, arg, from_command, from_tree, names
 from trainlint.dialects.convert import from_loaded
 from trainlint.dialects.launchers import Options, Started, torchrun_processes
 from trainlint.dialects.tables import Schema
@@ -86,10 +86,22 @@ def _scheduler(r: View) -> str:
     return "cosine" if "cosine" in name else name
 
 
+def _entries(r: View, name: str) -> list[dict[str, Any]]:
+    every = r.arg(name) if r.given(name) else None
+    return [entry for entry in (every if isinstance(every, list) else [every]) if isinstance(entry, dict)]
+
+
+def _files(entries: list[dict[str, Any]]) -> list[str]:
+    """Where `source` is a kind of file, `data_files` names the files."""
+    return [
+        name
+        for entry in entries
+        for name in (names(entry.get("data_files")) or [str(entry.get("source") or entry.get("_component_"))])
+    ]
+
+
 def _datasets(r: View) -> list[str]:
-    every = r.arg("dataset") if r.given("dataset") else None
-    entries = every if isinstance(every, list) else [every]
-    found = [str(entry.get("source") or entry.get("_component_")) for entry in entries if isinstance(entry, dict)]
+    found = _files(_entries(r, "dataset"))
     if not found:
         raise Unknown("dataset is not set", "datasets")
     return found
@@ -128,6 +140,7 @@ FACTS = {
     "target_modules": _targets,
     "quantization_bits": lambda r: 4 if r.method == "qlora" else None,
     "datasets": _datasets,
+    "eval_datasets": lambda r: _files(_entries(r, "dataset_val")),
     "packing": lambda r: bool(scale.value(r, "dataset.packed", absent=False)),
     "eval_strategy": lambda r: "steps" if _evaluation(r) else "no",
     "eval_steps": _evaluation,
