@@ -166,7 +166,7 @@ class Run:
 
     def argument(self, name: str) -> Fact:
         """The framework's own argument, given or default."""
-        argument = self.arguments.given.get(name)
+        argument = self.arguments.given.get(name) or self._part(name)
         if argument is not None:
             if argument.unknown is not None:
                 return _unknown(name, Unknown(argument.unknown, name), origin=argument.origin)
@@ -187,11 +187,19 @@ class Run:
 
     def given(self, name: str) -> bool:
         """Did the user set this argument? Raises `Unknown` where an unresolved word may have."""
-        if name in self.arguments.given or self._own_name(name) in self.arguments.given:
+        if name in self.arguments.given or self._own_name(name) in self.arguments.given or self._part(name):
             return True
         if self.arguments.open is not None:
             raise Unknown(self.arguments.open, name)
         return False
+
+    def _part(self, name: str) -> Argument | None:
+        """`fsdp_config.offload_params`: a setting inside a block that the framework takes as one argument."""
+        block, _, key = name.rpartition(".")
+        argument = self.arguments.given.get(block)
+        if argument is None or argument.unknown or not isinstance(argument.value, dict) or key not in argument.value:
+            return None
+        return replace(argument, name=name, value=argument.value[key])
 
     def _own_name(self, name: str) -> str:
         """The framework's argument for a fact that it calls by another name (`optimizer.lr` for `learning_rate`)."""
