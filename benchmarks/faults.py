@@ -127,7 +127,7 @@ FAULTS = [
     _set("rank of 1024", "lora/rank-high", rank=1024, alpha=1024),
     _set("fp16", "precision/fp16", precision="fp16"),
     _set("chat model in pre-training", "model/pretraining-a-chat-model", "pre-training", model="org/model-7b-chat"),
-    _set("no evaluation", "monitoring/no-evaluation", evaluated=False),
+    _set("no evaluation", "monitoring/no-evaluation", "pre-training", evaluated=False),
     _set("max_samples left over", "data/max-samples-left-over", "LoRA without warmup", max_samples=1000),
     _edit("misspelt learning rate", "arguments/unknown", "learning_rate", "learing_rate"),
     _edit("misspelt epochs", "arguments/unknown", "(num_train_epochs|num_epochs)", r"\1s"),

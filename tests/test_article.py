@@ -13,14 +13,17 @@ from trainlint.text import SourceText
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 WARNINGS = {"data/too-small-for-pretraining", "batch/tiny-step", "lr/too-high-for-step", "context/block-too-short"}
-NOTES = {
-    "schedule/no-warmup",
-    "monitoring/no-evaluation",
-    "monitoring/first-save-after-end",
-    "precision/fp16",
-    "stability/clipping",
-}
-LETTER = WARNINGS | NOTES | {"lora/rank-high", "lora/alpha-scale"}
+NOTES = {"schedule/no-warmup", "monitoring/no-evaluation", "precision/fp16"}
+LETTER = (
+    WARNINGS
+    | NOTES
+    | {
+        "lora/alpha-scale",
+        "lora/rank-high",
+        "monitoring/first-save-after-end",
+        "stability/clipping",
+    }
+)
 SPELLINGS = ["run_pt.sh", "llama_factory.yaml", "axolotl.yaml", "args.json"]
 
 

@@ -47,7 +47,7 @@ def test_unsafe_fixes_reach_the_published_step(folder: Path) -> None:
     done = trainlint("lint", "--fix", "--unsafe-fixes", "--show-fixes", "run_pt.sh", cwd=folder)
     text = (folder / "run_pt.sh").read_text()
     assert "\ngradient_accumulation_steps=8\nblock_size=512\n" in text
-    assert text.endswith("    --gradient_checkpointing \\\n    --warmup_ratio 0.05 \\\n    --max_grad_norm 1.0\n")
+    assert text.endswith("    --gradient_checkpointing \\\n    --warmup_ratio 0.05\n")
     assert "run_pt.sh: batch/tiny-step: set --gradient_accumulation_steps to 8" in done.stdout
     assert subprocess.run(["bash", "-n", "run_pt.sh"], cwd=folder, check=False).returncode == 0
     again = trainlint("lint", "--fix", "--unsafe-fixes", "run_pt.sh", cwd=folder)

@@ -354,8 +354,8 @@ xyz = 1
 => 2:21: limits."lora/rank-high".most: should be a number, as in most = 256
 
 [limits]
-'stability/clipping' = {reassured = [1]}
-=> 2:25: limits."stability/clipping".reassured: should be a list, as in reassured = ["pt"]
+'monitoring/no-evaluation' = {watched = [1]}
+=> 2:31: limits."monitoring/no-evaluation".watched: should be a list, as in watched = ["pt"]
 
 [limits]
 'lora/rank-high' = 3

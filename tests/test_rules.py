@@ -122,11 +122,9 @@ def test_article(tmp_path: Path) -> None:
             "lr/too-high-for-step",
         },
         "note": {
-            "monitoring/checkpoints-not-compared",
             "monitoring/no-evaluation",
             "precision/fp16",
             "schedule/no-warmup",
-            "stability/clipping",
             "tokenizer/other-than-model",
         },
     }
@@ -141,7 +139,6 @@ def test_article_to_the_letter(tmp_path: Path) -> None:
         "lora/alpha-scale",
         "lora/rank-high",
         "lr/too-high-for-step",
-        "monitoring/checkpoints-not-compared",
         "monitoring/no-evaluation",
         "precision/fp16",
         "schedule/no-warmup",

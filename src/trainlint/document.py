@@ -334,6 +334,23 @@ class Problem:
     at: Location
     related: tuple[tuple[str, Location], ...] = ()
     edits: tuple[tuple[Span, str], ...] = ()
+    harmless: bool = False
+    """It changes nothing as the file stands: a key that stands twice with the same value."""
+
+
+def repeated_key(source: SourceText, first: Entry, again: Entry, reader: str) -> Problem:
+    """The problem of a key that stands twice in one mapping."""
+    places = [Location(source, entry.value.span) for entry in (first, again)]
+    same = places[0].text == places[1].text
+    values = [place.text for place in places if place.text and len(place.text) <= 40 and "\n" not in place.text]
+    said = ", both times with the same value" if same else f", as {values[0]} and as {values[1]}" if values[1:] else ""
+    return Problem(
+        "file/duplicate-key",
+        f"key {again.key.text!r} stands twice{said}: {reader} silently takes the last one",
+        Location(source, again.key.span),
+        (("first given here", Location(source, first.key.span)),),
+        harmless=same,
+    )
 
 
 @dataclass(slots=True)

@@ -151,6 +151,6 @@ optimizer:
 """
     assert "lr/too-high-full" not in rules_of(findings(text, "finetune/full.yaml"))
     found = {finding.rule: finding for finding in findings(text.replace("1000", "10"), "finetune/full.yaml")}
-    assert "learning rate 0.0002 for" in found["lr/too-high-full"].message
+    assert "learning rate 2e-4 for" in found["lr/too-high-full"].message
     found = {finding.rule: finding for finding in findings(text.replace("1000", "70"), "finetune/full.yaml")}
-    assert "learning rate 0.000171 for" in found["lr/too-high-full"].message
+    assert "learning rate 1.71e-4 for" in found["lr/too-high-full"].message

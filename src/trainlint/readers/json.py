@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from trainlint.document import Document, Entry, Node, Problem
+from trainlint.document import Document, Entry, Node, Problem, repeated_key
 from trainlint.text import SourceText, Span
 
 MAX_DEPTH = 200
@@ -142,15 +142,10 @@ def _scalar(token: str, span: Span) -> Node:
 
 
 def _duplicate_keys(document: Document, node: Node) -> Iterator[Problem]:
-    seen: dict[str, Node] = {}
+    seen: dict[str, Entry] = {}
     for entry in node.entries:
-        if (first := seen.setdefault(entry.key.text, entry.key)) is not entry.key:
-            yield Problem(
-                "file/duplicate-key",
-                f"duplicate key {entry.key.text!r}: json silently takes the last one",
-                document.at(entry.key.span),
-                (("first given here", document.at(first.span)),),
-            )
+        if (first := seen.setdefault(entry.key.text, entry)) is not entry:
+            yield repeated_key(document.source, first, entry, "json")
 
 
 def _problem(document: Document, kind: str, message: str, span: Span) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from trainlint.document import Document, Entry, Node, Problem
+from trainlint.document import Document, Entry, Node, Problem, repeated_key
 from trainlint.readers.scalars import resolve
 from trainlint.text import Location, SourceText, Span
 
@@ -217,12 +217,7 @@ class _Builder:
             entries.append(entry)
             name = resolve(entry.key, "pyyaml")
             if (first := seen.setdefault(name, entry)) is not entry:
-                self._problem(
-                    "file/duplicate-key",
-                    f"duplicate key {entry.key.text!r}: PyYAML silently takes the last one",
-                    entry.key.span,
-                    (("first given here", Location(self.document.source, first.key.span)),),
-                )
+                self.document.problems.append(repeated_key(self.document.source, first, entry, "PyYAML"))
         if mapping.merges:
             inherited: dict[object, Entry] = {}
             for place in mapping.merges:

@@ -250,7 +250,11 @@ def _shown(value: Any, spec: str) -> str:
 
 
 def tidy(number: str) -> str:
-    """`2e-05` as people write it: `2e-5`."""
+    """`2e-05` and `0.0002` as people write them: `2e-5`, `2e-4`."""
+    small = re.fullmatch(r"(-?)0\.(0{3,})([1-9])(\d*)", number)
+    if small is not None:
+        sign, zeros, first, rest = small.groups()
+        return f"{sign}{first}{'.' * bool(rest)}{rest}e-{len(zeros) + 1}"
     return re.sub(r"e([+-])0+(?=\d)", lambda match: "e" + match.group(1).replace("+", ""), number)
 
 

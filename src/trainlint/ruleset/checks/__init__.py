@@ -34,6 +34,7 @@ CHECKS: dict[str, Check] = {
     "arguments.versions": versions.gone,
     "deepspeed.disagreements": deepspeed.disagreements,
     "deepspeed.settings": deepspeed_file.settings,
+    "document.duplicate_keys": document.duplicate_keys,
     "document.problems": document.problems,
     "launch.device_selection": launch.device_selection,
     "launch.placeholders": launch.placeholders,
