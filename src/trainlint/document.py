@@ -306,7 +306,7 @@ class Call:
     """A call, and what it makes: later assignments to an attribute of it (`args.learning_rate = …`) are `keywords` too.
 
     `at` is the function's name there, `whole` the call with its arguments, `cell` the number of the notebook's cell, from 1.
-    `open` is the reason why there may be other keywords; `methods` are the names of the methods called on the result.
+    `open` is the reason why there may be other keywords; `methods` are the calls of methods of the result.
     """
 
     function: Symbol
@@ -316,7 +316,7 @@ class Call:
     keywords: dict[str, Keyword]
     open: str | None = None
     cell: int | None = None
-    methods: set[str] = field(default_factory=set)
+    methods: list[Call] = field(default_factory=list)
 
 
 # ------------------------------------------------------------------------------------------------------- documents

@@ -124,7 +124,7 @@ def _card(launch: Launch, origins: bool, coverage: bool) -> str:
     started = run.context.get("started")
     launcher = f" · started by {started.launcher or started.name}" if started is not None else ""
     ways = len(launch.alternatives)
-    branches = f" · {ways} ways through the branches before it" if ways > 1 else ""
+    branches = f" · {ways} ways to read it" if ways > 1 else ""
     place = launch.at.on_disk
     lines = [f"{place.source.path}:{place.start.line}  {run.title}{launcher}{branches}"]
     lines += [
@@ -158,9 +158,10 @@ def _card(launch: Launch, origins: bool, coverage: bool) -> str:
 
 
 def _what(card: _Card) -> list[str]:
-    stage = card.value("stage")
+    stage = card.launch.fact("stage")
     method = card.value("method")
-    name = f"{STAGES.get(stage, stage)}" if stage else "stage ?"
+    stages = stage.value if stage.status == "one-of" else [stage.value] if stage.known else []
+    name = " or ".join(STAGES.get(each, each) for each in stages) or "stage ?"
     first = f"{name} · {card.show('method')} · {card.show('model_name_or_path')}"
     lines = [first]
     if method in ("lora", "qlora"):

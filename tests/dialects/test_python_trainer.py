@@ -94,7 +94,8 @@ def test_the_plain_trainer() -> None:
     )  # fmt: skip
     assert dialects_of(PLAIN, "train.py") == ["hf-trainer"]
     (launch,) = launches(PLAIN, "train.py")
-    for name in ("stage", "world_size", "datasets", "sequence_length", "torch_dtype"):
+    assert launch.fact("stage").value == ["pt", "sft"]
+    for name in ("world_size", "datasets", "sequence_length", "torch_dtype"):
         assert launch.fact(name).status == "unknown", name
     judge(PLAIN, "train.py", "hf-trainer")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from trainlint.dialects import hf_trainer, trl
@@ -19,24 +18,15 @@ from trainlint.dialects.python_trainer.model import (
     torch_dtype,
     use,
 )
-from trainlint.dialects.python_trainer.setup import STAGES
 from trainlint.document import Call
 from trainlint.facts import Derivation, Unknown, View
 
 
 def stage(r: View) -> str:
-    """TRL's classes say it. The plain Trainer trains whatever the model is for."""
-    setup = setup_of(r)
-    for call in (setup.config, setup.trainer):
-        name = call.function.name if call is not None else ""
-        found = STAGES.get(name) or STAGES.get(f"{name.removesuffix('Trainer')}Config")
-        if found is not None:
-            return found
-    base = known_model(r).base
-    kind = base.function.path.rpartition(".")[0].rpartition(".")[2] if base is not None else ""
-    if kind and not re.search(r"CausalLM|LMHead|LanguageModel|FastModel", kind):
-        return kind
-    raise Unknown("nothing says whether this run pre-trains or fine-tunes", "stage")
+    setup = known_model(r) if setup_of(r).stage is None else setup_of(r)
+    if setup.stage is None:
+        raise Unknown("nothing says whether this run pre-trains or fine-tunes", "stage")
+    return setup.stage
 
 
 def sequence_length(r: View) -> Any:

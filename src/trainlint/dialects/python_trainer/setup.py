@@ -21,6 +21,7 @@ INSTALLS = re.compile(r"\bpip3? install\b|#\s+\\?\"")
 """Lines that install packages, and those of a script's own list of dependencies (PEP 723)."""
 STAGES = {config: stage for stage, config in trl.CONFIGS.items()} | {"RLOOConfig": "rloo"}
 CLASSES = {"TrainingArguments", "Seq2SeqTrainingArguments", "UnslothTrainingArguments", *STAGES}
+LANGUAGE_MODEL = re.compile(r"CausalLM|LMHead|LanguageModel|FastModel")
 WRAPPED = {"get_peft_model", "prepare_model_for_kbit_training", "prepare_model_for_int8_training", "PeftModel"}
 OPTIONS = (
     "model", "peft_config", "max_seq_length", "max_length", "packing", "eval_dataset", "optimizers", "optimizer_cls_and_kwargs",
@@ -47,6 +48,7 @@ class Setup:
     """What the model goes through before it is trained."""
     open: str | None = None
     """Why nobody can tell what the model is."""
+    stage: str | None = None
 
     def picked(self, value: Value) -> Value:
         """A value on this way. No fix may write into a branch, so it is no literal any longer."""
@@ -122,7 +124,7 @@ def surroundings(document: Document) -> Surroundings:
     return Surroundings(
         {package: next(iter(found.values())) for package, found in versions.items() if len(found) == 1},
         any("unsloth" in call.function.path.partition(".")[0] for call in calls),
-        any(name.startswith(("save_", "push_to")) for call in calls for name in call.methods),
+        any(method.function.name.startswith(("save_", "push_to")) for call in calls for method in call.methods),
         any(call.function.name in ("LoraConfig", "get_peft_model") for call in calls),
     )
 
@@ -180,10 +182,26 @@ def _ways(config: Call, trainer: Call | None, wrapper: Call | None = None) -> li
         setup = _follow(Setup(config, trainer, waiting.pop(0)), wrapper)
         branch = setup.undecided()
         if branch is None or len(done) + len(waiting) + len(branch.values) > MOST_WAYS:
-            done.append(setup)
+            done += _staged(setup)
         else:
             waiting += [{**setup.picks, branch.at: way} for way in range(len(branch.values))]
     return done
+
+
+def _staged(setup: Setup) -> list[Setup]:
+    """TRL's classes say the stage. The plain Trainer trains a model for what it is; a language model it pre-trains or tunes."""
+    for call in (setup.config, setup.trainer):
+        name = call.function.name if call is not None else ""
+        found = STAGES.get(name) or STAGES.get(f"{name.removesuffix('Trainer')}Config")
+        if found is not None:
+            return [replace(setup, stage=found)]
+    trainer = setup.trainer.function if setup.trainer is not None else None
+    kind = setup.base.function.path.rpartition(".")[0].rpartition(".")[2] if setup.base is not None else ""
+    if kind and not LANGUAGE_MODEL.search(kind):
+        return [replace(setup, stage=kind)]
+    if kind and trainer is not None and trainer.name == "Trainer" and trainer.source != "local":
+        return [replace(setup, stage=stage) for stage in ("pt", "sft")]
+    return [setup]
 
 
 def _follow(setup: Setup, wrapper: Call | None) -> Setup:

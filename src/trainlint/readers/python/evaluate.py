@@ -294,9 +294,19 @@ class Evaluator:
             self._set_attribute(node, *positional)
         if not symbol.name[:1].isupper():
             self._hand_over(positional, keywords)
-        call = Call(symbol, self.code.at(node.func), self.code.at(node), positional, keywords, opened, self.code.cell)
+        call = self._made(node, symbol, positional, keywords, opened)
         self.calls.append(call)
         return Value(call, Origin("computed", f"{self.code.shown(node.func)}(…)", self.code.at(node)))
+
+    def _made(
+        self,
+        node: ast.Call,
+        function: Symbol,
+        positional: list[Value],
+        keywords: dict[str, Keyword],
+        opened: str | None,
+    ) -> Call:
+        return Call(function, self.code.at(node.func), self.code.at(node), positional, keywords, opened, self.code.cell)
 
     def arguments(self, node: ast.Call) -> tuple[list[Value], dict[str, Keyword], str | None]:
         """The arguments of a call, and the reason why there may be others."""
@@ -346,9 +356,9 @@ class Evaluator:
         if not isinstance(inner, str | Items | Table):
             self._hand_over(positional, keywords)
         if isinstance(inner, Call):
-            inner.methods.add(name)
-            if name.startswith("set_"):
-                inner.open = f"{name}() changes it"
+            function = Symbol(f"{inner.function.path}().{name}", inner.function.source)
+            made = self._made(node, function, positional, keywords, opened or self.uncertain)
+            _called(inner, made)
             return base if name in ITSELF else self._unknown(node)
         if isinstance(inner, str) and name in operations.METHODS and base.unknown is None and not keywords:
             value = operations.method(inner, name, [plain(each) for each in positional])
@@ -363,16 +373,13 @@ class Evaluator:
         if isinstance(inner, Items | Table) and name in MUTATING:
             self._mutate(inner, name, positional, keywords, opened)
         if base.either is not None:
-            self._method_of_either(name, base)
+            if name in MUTATING:
+                reopen(base, f".{name}() changes it")
+            made = self._made(node, Symbol(name, "free"), positional, keywords, opened or self.uncertain)
+            for each in base.possible():
+                if isinstance(each.value, Call):
+                    _called(each.value, made)
         return self._unknown(node, base.unknown)
-
-    def _method_of_either(self, name: str, base: Value) -> None:
-        if name in MUTATING:
-            reopen(base, f".{name}() changes it")
-        for call in (each.value for each in base.possible() if isinstance(each.value, Call)):
-            call.methods.add(name)
-            if name.startswith("set_"):
-                call.open = f"{name}() changes it"
 
     def _mutate(
         self, inner: Items | Table, name: str, positional: list[Value], keywords: dict[str, Keyword], opened: str | None
@@ -396,6 +403,13 @@ class Evaluator:
         return Value(
             None, origin, f"the environment variable {name} is not set here (--define {name}=… gives it a value)"
         )
+
+
+def _called(call: Call, method: Call) -> None:
+    """A method of what a call made is called."""
+    call.methods.append(method)
+    if method.function.name.startswith("set_"):
+        call.open = f"{method.function.name}() changes it"
 
 
 _HANDLERS: dict[type[ast.expr], Callable[[Evaluator, Any], Value]] = {
