@@ -57,6 +57,17 @@ def test_one_branch_decides_several_names_together() -> None:
     assert len({run.fact("method").value for run in found}) == 2
 
 
+def test_what_is_computed_of_it_follows_each_way() -> None:
+    found = launch(
+        "lr = 1e-4\nbatch = 1 if small else 8",
+        TRAIN.replace(
+            '"out",',
+            '"out", per_device_train_batch_size=batch, gradient_accumulation_steps=batch * 32 // batch // batch,',
+        ),
+    )
+    assert ways(found, "per_device_train_batch_size", "gradient_accumulation_steps") == {(1, 32), (8, 4)}
+
+
 def test_an_adapter_or_none() -> None:
     assert ways(launch("lr = 1e-4"), "method", "lora_rank") == {("lora", 16), ("full", None)}
 
@@ -76,6 +87,7 @@ def test_a_model_by_branch() -> None:
         ("lr = 2e-2 if fast else 1e-5", False),
         ("lr = 2e-2 if fast else rate()", False),
         ("lr = 2e-2 if fast else 1e-2\nlr *= factor", False),
+        ("lr = 2e-2 if fast else 1e-2\nlr *= 2", True),
     ],
 )
 def test_a_rule_fires_if_it_fires_on_every_way(before: str, fires: bool) -> None:

@@ -212,6 +212,12 @@ class Evaluator:
         return self.binary(node, node.op, self.value(node.left), self.value(node.right))
 
     def binary(self, node: ast.expr, op: ast.operator, left: Value, right: Value) -> Value:
+        if left.either is not None:
+            ways = [self.binary(node, op, each, right) for each in left.either.values]
+            return decided(ways, self._unknown(node, left.unknown), left.either.at)
+        if right.either is not None:
+            ways = [self.binary(node, op, left, each) for each in right.either.values]
+            return decided(ways, self._unknown(node, right.unknown), right.either.at)
         for operand in (left, right):
             if operand.unknown is not None:
                 return self._unknown(node, operand.unknown)
