@@ -72,6 +72,13 @@ def test_an_adapter_or_none() -> None:
     assert ways(launch("lr = 1e-4"), "method", "lora_rank") == {("lora", 16), ("full", None)}
 
 
+def test_arguments_by_branch_are_a_run_each() -> None:
+    text = f"{HEAD}args = SFTConfig('a', seed=1) if x else SFTConfig('b', seed=2)\nSFTTrainer('org/a-7b', args)\n"
+    found = launches(text, "train.py")
+    assert [each.fact("seed").value for each in found] == [1, 2]
+    assert {each.fact("model_name_or_path").value for each in found} == {"org/a-7b"}
+
+
 def test_a_model_by_branch() -> None:
     found = launch(
         "lr, load = 1e-4, AutoModelForCausalLM.from_pretrained\nm = load('org/a-7b') if big else load('org/b-1b')",
