@@ -10,13 +10,11 @@ from typing import Any
 from trainlint.document import Call, Items, Keyword, Origin, Symbol, Table, Value
 from trainlint.readers.python import operations
 from trainlint.readers.python.code import Code
+from trainlint.readers.python.names import MUTATING
 from trainlint.readers.python.operations import Refused
 from trainlint.readers.python.values import DEEPEST, SCALARS, NotPlain, boxed, decided, handed, plain, reopen, truth
 from trainlint.text import Location, Span
 
-MUTATING = frozenset(
-    {"append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "update", "setdefault", "popitem"}
-)
 ITSELF = frozenset({"to", "cuda", "eval"})
 """Methods of a model that return the model."""
 
@@ -351,11 +349,14 @@ class Evaluator:
         inner = base.value
         if not isinstance(inner, str | Items | Table):
             self._hand_over(positional, keywords)
-        if isinstance(inner, Call):
-            inner.methods.add(name)
+        for call in (each.value for each in base.possible() if isinstance(each.value, Call)):
+            call.methods.add(name)
             if name.startswith("set_"):
-                inner.open = f"{name}() changes it"
-            return base if name in ITSELF else self._unknown(node)
+                call.open = f"{name}() changes it"
+        if base.either is not None and name in MUTATING:
+            reopen(base, f".{name}() changes it")
+        if isinstance(inner, Call) or base.either is not None:
+            return base if name in ITSELF else self._unknown(node, base.unknown)
         if isinstance(inner, str) and name in operations.METHODS and base.unknown is None and not keywords:
             value = operations.method(inner, name, [plain(each) for each in positional])
             return self._computed(node, value, base, *positional)
@@ -368,17 +369,7 @@ class Evaluator:
             return Value(Table(dict(inner.entries), inner.open), base.origin, base.unknown)
         if isinstance(inner, Items | Table) and name in MUTATING:
             self._mutate(inner, name, positional, keywords, opened)
-        if base.either is not None:
-            self._method_of_either(name, base)
         return self._unknown(node, base.unknown)
-
-    def _method_of_either(self, name: str, base: Value) -> None:
-        if name in MUTATING:
-            reopen(base, f".{name}() changes it")
-        for call in (each.value for each in base.possible() if isinstance(each.value, Call)):
-            call.methods.add(name)
-            if name.startswith("set_"):
-                call.open = f"{name}() changes it"
 
     def _mutate(
         self, inner: Items | Table, name: str, positional: list[Value], keywords: dict[str, Keyword], opened: str | None
