@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 
 from argtables.components import gather, read_components  # noqa: E402
+from argtables.keywords import agreeing, find_methods, read_keywords  # noqa: E402
 from argtables.nested import (  # noqa: E402
     compose,
     flatten_class,
@@ -122,6 +123,39 @@ def test_parameters_of_a_function() -> None:
     assert arguments["out"] == {"type": "str", "default": "out"}
     assert arguments["optim.lr"] == {"type": "float", "default": 1e-4}
     assert arguments["seed"] == {"type": "int | None", "default": None}
+
+
+KEYWORDS = """
+class Base:
+    def load(cls, name, *rest, config: str | None = None, revision="main", **kwargs):
+        dtype = kwargs.pop("dtype", None)
+        if kwargs.get("strict"):
+            other.pop("not_ours")
+        kwargs.pop("_internal", None)
+        for name in ["mirror", "from_tf"]:
+            _ = kwargs.pop(name, None)
+class Model(Base):
+    pass
+"""
+
+
+def test_keywords_are_parameters_and_what_is_taken_out_of_the_rest() -> None:
+    (method,) = find_methods(module(KEYWORDS).lookup("Model")[0], "load")
+    assert read_keywords(method) == {
+        "name": {"type": "any", "required": True},
+        "config": {"type": "str | None", "default": None},
+        "revision": {"type": "any", "default": "main"},
+        "dtype": {"type": "any", "default": None},
+        "strict": {"type": "any", "default": None},
+        "mirror": {"type": "any", "default": None},
+        "from_tf": {"type": "any", "default": None},
+    }
+
+
+def test_a_default_that_two_functions_differ_in_is_none() -> None:
+    one, other = {"type": "int", "default": 1}, {"type": "int", "default": 2}
+    assert agreeing(one, one) == one
+    assert agreeing(one, other) == {"type": "int", "default_expression": "it depends on the model"}
 
 
 def test_hydra_defaults_are_put_where_they_are_named() -> None:

@@ -60,16 +60,19 @@ def arguments(
     for name, keyword in keywords.items():
         given = setup.picked(keyword.value)
         value, unknown = _told(given)
-        # an attribute that is set later may be any
-        issue = unknown_argument(name, keyword.key, schema, closed) if keyword.key.text == name else None
         if name not in schema:
+            # an attribute that is set later may be any
+            issue = unknown_argument(name, keyword.key, schema, closed) if keyword.key.text == name else None
             found.issues += [issue] if issue is not None else []
         elif unknown is None:
             try:
                 value = _from_python(schema.edition(name), value)
             except Rejected as rejected:
                 value, unknown = None, rejected.message
-                message, advice = f"{name}: {rejected.message}", f"give {name} a value that the trainer takes"
+                message, advice = (
+                    f"{name}: {rejected.message}",
+                    f"give {name} a value that {schema[name].package} takes",
+                )
                 found.issues.append(ArgumentIssue(rejected.kind, name, message, keyword.at, advice, rejected.certain))
         found.given[name] = Argument(name, value, given.origin, keyword.key, keyword.at, unknown)
     return found

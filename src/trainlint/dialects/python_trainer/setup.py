@@ -133,10 +133,12 @@ def setups(document: Document) -> Iterator[list[Setup]]:
     """The runs of a file, each with the ways that it may go: a trainer's arguments, or alone where no call takes them."""
     taken = set()
     for call in document.calls:
-        given = call.keywords["args"].value if "args" in call.keywords else None
+        given = [call.keywords["args"].value] if "args" in call.keywords else []
         positional = call.positional if call.function.name.endswith("Trainer") else []
-        config = next((v.value for v in (given, *positional) if v is not None and _is_config(v.value)), None)
-        if config is not None:
+        configs = (
+            [each.value for each in value.possible() if _is_config(each.value)] for value in (*given, *positional)
+        )
+        for config in next(filter(None, configs), []):
             taken.add(config)
             yield _ways(config, call)
     for call in document.calls:

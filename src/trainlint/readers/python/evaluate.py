@@ -10,13 +10,11 @@ from typing import Any
 from trainlint.document import Call, Items, Keyword, Origin, Symbol, Table, Value
 from trainlint.readers.python import operations
 from trainlint.readers.python.code import Code
+from trainlint.readers.python.names import MUTATING
 from trainlint.readers.python.operations import Refused
 from trainlint.readers.python.values import DEEPEST, SCALARS, NotPlain, boxed, decided, handed, plain, reopen, truth
 from trainlint.text import Location, Span
 
-MUTATING = frozenset(
-    {"append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "update", "setdefault", "popitem"}
-)
 ITSELF = frozenset({"to", "cuda", "eval"})
 """Methods of a model that return the model."""
 
@@ -212,6 +210,12 @@ class Evaluator:
         return self.binary(node, node.op, self.value(node.left), self.value(node.right))
 
     def binary(self, node: ast.expr, op: ast.operator, left: Value, right: Value) -> Value:
+        if left.either is not None:
+            ways = [self.binary(node, op, each, right) for each in left.either.values]
+            return decided(ways, self._unknown(node, left.unknown), left.either.at)
+        if right.either is not None:
+            ways = [self.binary(node, op, left, each) for each in right.either.values]
+            return decided(ways, self._unknown(node, right.unknown), right.either.at)
         for operand in (left, right):
             if operand.unknown is not None:
                 return self._unknown(node, operand.unknown)
@@ -355,11 +359,15 @@ class Evaluator:
         inner = base.value
         if not isinstance(inner, str | Items | Table):
             self._hand_over(positional, keywords)
-        if isinstance(inner, Call):
-            function = Symbol(f"{inner.function.path}().{name}", inner.function.source)
-            made = self._made(node, function, positional, keywords, opened or self.uncertain)
-            _called(inner, made)
-            return base if name in ITSELF else self._unknown(node)
+        made = self._made(node, Symbol(name, "free"), positional, keywords, opened or self.uncertain)
+        for call in (each.value for each in base.possible() if isinstance(each.value, Call)):
+            call.methods.append(made)
+            if name.startswith("set_"):
+                call.open = f"{name}() changes it"
+        if base.either is not None and name in MUTATING:
+            reopen(base, f".{name}() changes it")
+        if isinstance(inner, Call) or base.either is not None:
+            return base if name in ITSELF else self._unknown(node, base.unknown)
         if isinstance(inner, str) and name in operations.METHODS and base.unknown is None and not keywords:
             value = operations.method(inner, name, [plain(each) for each in positional])
             return self._computed(node, value, base, *positional)
@@ -372,13 +380,6 @@ class Evaluator:
             return Value(Table(dict(inner.entries), inner.open), base.origin, base.unknown)
         if isinstance(inner, Items | Table) and name in MUTATING:
             self._mutate(inner, name, positional, keywords, opened)
-        if base.either is not None:
-            if name in MUTATING:
-                reopen(base, f".{name}() changes it")
-            made = self._made(node, Symbol(name, "free"), positional, keywords, opened or self.uncertain)
-            for each in base.possible():
-                if isinstance(each.value, Call):
-                    _called(each.value, made)
         return self._unknown(node, base.unknown)
 
     def _mutate(
@@ -403,13 +404,6 @@ class Evaluator:
         return Value(
             None, origin, f"the environment variable {name} is not set here (--define {name}=… gives it a value)"
         )
-
-
-def _called(call: Call, method: Call) -> None:
-    """A method of what a call made is called."""
-    call.methods.append(method)
-    if method.function.name.startswith("set_"):
-        call.open = f"{method.function.name}() changes it"
 
 
 _HANDLERS: dict[type[ast.expr], Callable[[Evaluator, Any], Value]] = {

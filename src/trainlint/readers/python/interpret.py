@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from trainlint.document import Call, Items, Keyword, Origin, Symbol, Table, Value
 from trainlint.readers.python.code import Code
-from trainlint.readers.python.evaluate import MUTATING, Evaluator
+from trainlint.readers.python.evaluate import Evaluator
+from trainlint.readers.python.names import Function, bindings, captures, changed_in, names_in, parameters, touched_in
 from trainlint.readers.python.operations import Refused
 from trainlint.readers.python.values import NotPlain, decided, plain, reopen
 from trainlint.text import Location
-
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 
 @dataclass
@@ -36,7 +34,7 @@ class Interpreter:
     def __init__(self, trees: Sequence[tuple[Code, ast.Module]], defines: Mapping[str, str]) -> None:
         self.trees, self.defines = trees, defines
         self.calls: list[Call] = []
-        self.touched = {name for _, tree in trees for name in _touched(tree)}
+        self.touched = {name for _, tree in trees for name in touched_in(tree)}
 
     def run(self) -> list[Call]:
         """All calls of the program, in the order of the text."""
@@ -248,7 +246,7 @@ class _Scope:
     def _match(self, node: ast.Match) -> None:
         self.evaluator.value(node.subject)
         before = dict(self.names)
-        for name in {name for case in node.cases for name in _captures(case.pattern)}:
+        for name in {name for case in node.cases for name in captures(case.pattern)}:
             self._forget(name, "it depends on a match statement")
         self._either([*(case.body for case in node.cases), []], "it depends on a match statement", node)
         self.names.update({name: value for name, value in before.items() if name not in self.names})
@@ -287,9 +285,9 @@ class _Scope:
             self.evaluator.value(node.test)
         else:
             self.evaluator.value(node.iter)
-            for name in _names(node.target):
+            for name in names_in(node.target):
                 self._forget(name, reason)
-        changed = {*bindings(node.body), *_changed(node.body)}
+        changed = {*bindings(node.body), *changed_in(node.body)}
         for name in changed:
             self._forget(name, reason)
         self._guarded(node.body, reason)
@@ -322,19 +320,12 @@ def _read_function(program: Interpreter, later: _Later, names: dict[str, Value])
     node = later.node
     bound = Counter(bindings(node.body))
     names = {name: value for name, value in names.items() if name not in bound}
-    for name in _parameters(node):
+    for name in parameters(node):
         names[name] = Value(None, Origin("unresolved", name), f"{name} is a parameter of {node.name}()")
     scope = _Scope(program, names)
     scope.enter(later.code)
     scope.block(node.body)
     scope.finish(bound)
-
-
-def _parameters(node: Function) -> Iterator[str]:
-    arguments = node.args
-    for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg):
-        if argument is not None:
-            yield argument.arg
 
 
 def _merged(ways: Sequence[Mapping[str, Value]], reason: str, at: Location) -> dict[str, Value]:
@@ -354,71 +345,3 @@ def _vague(value: Value) -> Value:
     if isinstance(value.value, Symbol):
         return value
     return Value(None, value.origin, value.unknown or f"{value.origin.text} has several values")
-
-
-# --------------------------------------------------------------------------------------------------- names of a scope
-
-
-def _walk(body: Sequence[ast.AST]) -> Iterator[ast.AST]:
-    """All nodes of one scope, in any order: not the bodies of the functions and classes in it."""
-    stack: list[object] = [*body]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, list):
-            stack += node
-        elif isinstance(node, ast.AST):
-            yield node
-            if not isinstance(node, _SCOPES):
-                stack += [getattr(node, field, None) for field in node._fields]
-
-
-def bindings(body: Sequence[ast.stmt]) -> Iterator[str]:
-    """The names that the statements of one scope give values to, each as often as they do."""
-    for node in _walk(body):
-        match node:
-            case ast.Name(ctx=ast.Store() | ast.Del()):
-                yield node.id
-            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-                yield node.name
-            case ast.alias():
-                yield node.asname or node.name.partition(".")[0]
-            case ast.ExceptHandler(name=str(name)):
-                yield name
-            case ast.Attribute(ctx=ast.Store()) | ast.Subscript(ctx=ast.Store()) if isinstance(node.value, ast.Name):
-                yield node.value.id
-            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
-                yield name
-
-
-def _changed(body: Sequence[ast.AST]) -> Iterator[str]:
-    """The names whose lists, dicts or attributes the statements change in place."""
-    for node in _walk(body):
-        if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
-            yield from _names(node.value)
-        if isinstance(node, ast.Attribute) and node.attr in MUTATING and isinstance(node.value, ast.Name):
-            yield node.value.id
-
-
-def _touched(tree: ast.Module) -> Iterator[str]:
-    """The names that functions change outside of themselves."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Global | ast.Nonlocal):
-            yield from node.names
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            stores = (
-                each for each in _walk(node.body) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
-            )
-            local = {*_parameters(node), *(each.id for each in stores)}
-            yield from (name for name in _changed(node.body) if name not in local)
-
-
-def _names(node: ast.expr) -> Iterator[str]:
-    for each in ast.walk(node):
-        if isinstance(each, ast.Name):
-            yield each.id
-
-
-def _captures(pattern: ast.pattern) -> Iterator[str]:
-    for node in ast.walk(pattern):
-        if isinstance(node, ast.MatchAs | ast.MatchStar) and node.name is not None:
-            yield node.name
