@@ -119,8 +119,7 @@ class Scopes:
 
 def _statements(document: Document) -> Iterator[Span]:
     """Commands and assignments; not what holds others, such as `if` and `for`."""
-    from trainlint.readers.shell.code import Code, walk
-    from trainlint.readers.shell.statements import SIMPLE
+    from trainlint.readers.shell.code import SIMPLE, Code, walk
 
     code = Code.of_file(document.source)
     for node in walk(code.tree.root_node):

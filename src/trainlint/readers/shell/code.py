@@ -18,8 +18,12 @@ Value = tuple[Part, ...]
 PLACEHOLDER = re.compile(r"<(?=[^\W\d])(?:[^<>|;&()\n\"'`$\\]*[^<>|;&()\s\"'`$\\])?(?<!\s\d)>(?=[\s\\/]|\Z)")
 """`<path to model>`: to bash a redirection from `path` and one into whatever comes next."""
 
+SIMPLE = frozenset({"command", "declaration_command", "unset_command", "variable_assignment", "variable_assignments"})
+"""The grammar's names of what the lexer reads by itself."""
+
 _HOLE = "\ufffc"
 """Stands for an unknown part in text that is made of parts."""
+_ASSIGNED_HOLE = re.compile(rf"(?:^|[\s;&|(\"'])\w*{_HOLE}[\w{_HOLE}]*\+?=")
 
 _MENDED = re.compile(
     r"(?P<end>\\\n?\Z)"  # the grammar sees an error in a continuation into nothing
@@ -39,6 +43,14 @@ _NEIGHBOURS = re.compile(
     re.ASCII,
 )
 """After two assignments on a line, the grammar takes the `else` or `[[` below for the command they belong to."""
+
+
+_LISTS = re.compile(r"\bfor[ \t]*\(\((?=[^()\n;]*,|[^()\n]*;[^()\n;]*,)(?P<header>[^()\n]*)\)\)")
+"""`for ((i=0, j=9; i<j; i++, j--))`: the grammar knows no commas there."""
+
+
+def _without_lists(match: re.Match[str]) -> str:
+    return match[0].replace(match["header"], re.sub(r"[^;]", "x", match["header"]))
 
 
 def _separate(match: re.Match[str]) -> str:
@@ -87,6 +99,11 @@ class Code:
         return Code(self.source, text, parts, self.sourced)
 
     @property
+    def assigns_unknown(self) -> bool:
+        """Whether it sets a variable whose name is not known: `$key=$value`."""
+        return _ASSIGNED_HOLE.search(self.text) is not None
+
+    @property
     def script(self) -> SourceText:
         """The script that runs, whichever file this code is of."""
         return self.sourced.source if self.sourced is not None else self.source
@@ -133,7 +150,7 @@ class Code:
     @cached_property
     def _mended(self) -> bytes:
         # Others are ordinary characters to the shell, and the grammar's scanner crashes on some of them
-        text = _MENDED.sub(_mend, _NEIGHBOURS.sub(_separate, self.text))
+        text = _MENDED.sub(_mend, _LISTS.sub(_without_lists, _NEIGHBOURS.sub(_separate, self.text)))
         return _NOT_ASCII.sub(".", text).encode("ascii")
 
     @cached_property

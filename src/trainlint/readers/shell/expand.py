@@ -26,7 +26,7 @@ from trainlint.readers.shell.lexer import (
     Text,
     Unfilled,
 )
-from trainlint.readers.shell.state import State, Variable, bounded, computed, reason_of, short, text_of, wrapped
+from trainlint.readers.shell.state import BLANKS, State, Variable, bounded, computed, reason_of, short, text_of, wrapped
 from trainlint.text import Span
 
 _CHANGING = {
@@ -44,21 +44,24 @@ _CHANGING = {
     "BASH_SOURCE": "BASH_SOURCE is the name that the script is called by",
 }
 _RUN = re.compile(r"[ \t\n]+|[^ \t\n]+")
+_KEYED = re.compile(r"\[(?P<key>[^\]\n]+)\]=")
+_GLOB = re.compile(r"[*?]")
 
-Pure = Callable[["Expander", Substitution], "str | None"]
+Output = Callable[["Expander", Substitution], "Value | None"]
+"""What a command substitution prints."""
 
 
 class Expander:
     """Expands the words of one `code` in one `state`, which assignments in expansions change."""
 
-    def __init__(self, code: Code, state: State, pure: Pure) -> None:
-        self.code, self.state, self._pure = code, state, pure
+    def __init__(self, code: Code, state: State, output: Output) -> None:
+        self.code, self.state, self._output = code, state, output
         self.lexer = Lexer(code.text)
         self._knows_script = False
 
     def knowing_the_script(self) -> Expander:
         """One that takes `$0` and `$BASH_SOURCE` for the path of the file as it lies here."""
-        expander = Expander(self.code, self.state, self._pure)
+        expander = Expander(self.code, self.state, self._output)
         expander._knows_script = True
         return expander
 
@@ -93,50 +96,58 @@ class Expander:
             texts.append((text, piece.quoted))
         return Pattern.of(texts)
 
-    def elements(self, raw: Sequence[RawWord]) -> list[tuple[int | str, Word]]:
-        """The elements of `A=( … )`, with their keys."""
+    def elements(self, raw: Sequence[RawWord], associative: bool) -> list[tuple[int | str, Word]]:
+        """The elements of `A=( … )`, with their keys. Raises `Undetermined`."""
         found: list[tuple[int | str, Word]] = []
+        loose: list[Word] = []
         for word in raw:
-            text = self.code.text[word.start : word.end]
-            keyed = re.match(r"\[([^\]\s]+)\]=", text)
+            keyed = _KEYED.match(self.code.text, word.start, word.end)
             if keyed:
-                key = self._key((word.start + 1, word.start + 1 + len(keyed[1])))
-                pieces, _ = self.lexer.pieces(word.start + keyed.end(), word.end, "word")
+                key = self.subscript(keyed.span("key"), associative)
+                pieces, _ = self.lexer.pieces(keyed.end(), word.end, "word")
                 found.append((key, Word(self.value(pieces), self._span(word.start, word.end))))
+            elif associative:
+                loose += self.words(word)
             else:
                 start = max((key for key, _ in found if isinstance(key, int)), default=-1) + 1
                 found += [(start + offset, new) for offset, new in enumerate(self.words(word))]
-        return found
+        for name, value in zip(loose[::2], loose[1::2], strict=False):  # declare -A A=(key value key value)
+            if name.text is None or name.several or value.several:
+                raise Undetermined(name.unknown or value.unknown or "not known")
+            found.append((name.text, value))
+        return [*dict(found).items()]
 
     def subscript(self, where: Range, associative: bool) -> int | str:
         """The key in `A[…]`. Raises `Undetermined`."""
-        value = self.range(where, "argument")
+        value = self.value(self.lexer.pieces(*where, "argument")[0])
         text = text_of(value)
         if text is None:
             raise Undetermined(reason_of(value))
         return text if associative else self.evaluator().evaluate(text)
 
-    def _key(self, where: Range) -> int | str:
-        value = text_of(self.range(where, "argument")) or ""
-        return int(value) if value.isascii() and value.isdigit() else value
-
     def _fields(self, pieces: Sequence[Piece], span: Span) -> list[Word]:
         words: list[Word] = []
         current: list[Part] = []
-        started = loose = False
+        started = loose = glob = False
+        separators = self.state.separators()
 
         def close() -> None:
-            nonlocal started, loose
-            if started:
+            nonlocal started, loose, glob
+            if started and glob and "=" not in (text := "".join(part.text or "" for part in current)):
+                reason = f"the files that {short(text)} matches"
+                words.append(Word((Part(None, Origin("unresolved", text), reason),), span, several=True))
+            elif started:
                 written = any(part.text for part in current)
                 words.append(Word(bounded(tuple(current)), span, several=loose and not written))
             current.clear()
-            started = loose = False
+            started = loose = glob = False
 
         for piece in pieces:
             for word, whole, new in self._stream(piece):
                 if new:
                     close()
+                if not piece.quoted and not isinstance(piece, Unfilled):
+                    glob = glob or any(_GLOB.search(part.text or "") for part in word.parts)
                 if whole:
                     current += word.parts
                     started = started or piece.quoted or bool(word.parts)
@@ -145,6 +156,8 @@ class Expander:
                     loose = loose or word.several or hole
                     continue
                 for part in word.parts:
+                    if part.text is not None and separators != BLANKS and _is_split(part.text, separators):
+                        part = self._unknown(piece, "IFS says where it is split")
                     if part.text is None:
                         current.append(part)
                         started = loose = True
@@ -162,9 +175,11 @@ class Expander:
 
     def _stream(self, piece: Piece) -> Iterator[tuple[Word, bool, bool]]:
         """The values of a piece; of each, whether it is safe from word splitting and whether it starts a new word."""
-        if isinstance(piece, Parameter) and (kind := self._takes_argument(piece)):
-            yield from self._argument(piece, kind)
-            return
+        if isinstance(piece, Parameter):
+            piece = self._aimed(piece)
+            if kind := self._takes_argument(piece):
+                yield from self._argument(piece, kind)
+                return
         whole = piece.quoted or isinstance(piece, (Text, Unfilled))
         for number, word in enumerate(self._expand(piece)):
             yield word, whole, number > 0
@@ -197,11 +212,14 @@ class Expander:
         source = self.source(piece)
         if re.fullmatch(r"\s*(#[^\n]*\s*)*", self.code.text[slice(*piece.inner)]):
             return ()
-        text = None if piece.process else self._pure(self, piece)
+        value = self._output(self, piece)
+        text = None if value is None or piece.process else text_of(value)
         if text is None:
             what = "file" if piece.process else "output"
-            return (self._unknown(piece, f"the {what} of {short(source)} is only known when the script runs"),)
-        return (Part(text.rstrip("\n"), Origin("computed", source, self.code.at(piece.start, piece.end))),)
+            reason = f"the {what} of {short(source)} is only known when the script runs"
+            return (self._unknown(piece, reason if value is None or piece.process else reason_of(value)),)
+        origin = Origin("computed", source, self.code.at(piece.start, piece.end))
+        return (computed(text.rstrip("\n"), origin, [part for part in value or () if part.origin.at is not None]),)
 
     def _arithmetic(self, piece: Arithmetic) -> Part:
         origin = Origin("computed", self.source(piece), self.code.at(piece.start, piece.end))
@@ -225,6 +243,7 @@ class Expander:
     def evaluator(self, sources: list[Part] | None = None) -> Evaluator:
         def read(name: str) -> str:
             base, _, subscript = name.partition("[")
+            base = self.state.aimed(base)
             variable = self.state.variables.get(base)
             if variable is None:
                 if not self.state.silent(base):
@@ -232,7 +251,9 @@ class Expander:
                 raise Undetermined(_CHANGING.get(base, _environment(base)))
             value = variable.scalar()
             if subscript:
-                index = self.evaluator(sources).evaluate(subscript[:-1])
+                index: int | str = subscript[:-1].strip("'\"")
+                if not variable.associative:
+                    index = self.evaluator(sources).evaluate(subscript[:-1])
                 value = next((word.parts for key, word in variable.elements or () if key == index), ())
             text = text_of(value)
             if text is None:
@@ -254,14 +275,13 @@ class Expander:
 
     def _parameter(self, piece: Parameter) -> list[Word]:
         span = self._span(piece.start, piece.end)
-        if piece.operator == "bad" or piece.operator == "@":
-            return [Word((self._unknown(piece, f"{short(self.source(piece))} is not interpreted"),), span)]
-        if piece.prefix == "!":
-            target = self._lookup(replace(piece, prefix="", operator=""))
-            text = text_of(target[0].parts) if target and len(target) == 1 else None
-            if text is None or not re.fullmatch(r"[A-Za-z_]\w*", text, re.ASCII) or piece.subscript:
-                return [Word((self._unknown(piece, f"{short(self.source(piece))} is not interpreted"),), span)]
-            piece = replace(piece, prefix="", name=text)
+        if piece.prefix == "!" and self._all(piece) and not piece.operator:
+            return self._keys(piece)
+        if piece.operator in ("bad", "@") or piece.prefix == "!":
+            reason = f"{short(self.source(piece))} is not interpreted"
+            return [Word((self._unknown(piece, reason),), span, several=piece.operator == "bad" or piece.prefix == "!")]
+        if piece.operator == ":" and (piece.name in ("@", "*") or self._all(piece)):
+            return self._elements_slice(piece)
         found = self._lookup(piece)
         if piece.prefix == "#":
             return [Word((self._length(piece, found),), span)]
@@ -273,10 +293,31 @@ class Expander:
             )
             return [] if several else [Word((), span)]
         if piece.operator:
-            if piece.operator == ":" and piece.subscript and self._all(piece):
-                return self._elements_slice(piece, found)
             return [self._operated(piece, word) for word in found]
         return [self._seen(piece, word) for word in found]
+
+    def _aimed(self, piece: Parameter) -> Parameter:
+        """The parameter that `${!name}` or another name of it means; as written where that is not known."""
+        if piece.prefix == "!" and piece.name == "#":  # ${!#}: the last argument
+            count = text_of(self._lookup(replace(piece, prefix="#", operator=""))[0].parts)  # type: ignore[index]
+            return piece if count is None else replace(piece, prefix="", name=count)
+        if piece.prefix == "!" and piece.subscript is None:
+            target = self._lookup(replace(piece, prefix="", operator=""))
+            text = text_of(target[0].parts) if target and len(target) == 1 and not target[0].several else None
+            if text is None or not re.fullmatch(r"[A-Za-z_]\w*|[1-9]\d*", text, re.ASCII):
+                return piece
+            piece = replace(piece, prefix="", name=text)
+        return replace(piece, name=self.state.aimed(piece.name))
+
+    def _keys(self, piece: Parameter) -> list[Word]:
+        """`"${!A[@]}"`"""
+        variable = self.state.variables.get(piece.name)
+        span, elements = self._span(piece.start, piece.end), variable.elements if variable is not None else None
+        if elements is None or any(word.several for _, word in elements):
+            return [Word((self._unknown(piece, f"the keys of {piece.name}"),), span, several=True)]
+        at = self.code.at(piece.start, piece.end)
+        keys = [Word((Part(str(key), Origin("computed", self.source(piece), at)),), span) for key, _ in elements]
+        return self._joined(piece, keys, self.code.text[(piece.subscript or (0, 0))[0]]) or []
 
     def _all(self, piece: Parameter) -> bool:
         return bool(piece.subscript) and self.code.text[slice(*piece.subscript or (0, 0))] in ("@", "*")
@@ -337,7 +378,7 @@ class Expander:
             return [Word(variable.value, span, several=unknown)]
         elements = variable.elements if variable.elements is not None else ((0, Word(variable.value, span)),)
         try:
-            key = self.subscript(piece.subscript, any(isinstance(key, str) for key, _ in elements))
+            key = self.subscript(piece.subscript, variable.associative)
         except Undetermined as error:
             return [Word((self._unknown(piece, error.reason),), span)]
         if any(word.several for _, word in elements):
@@ -348,6 +389,8 @@ class Expander:
 
     def _joined(self, piece: Parameter, words: list[Word], sign: str) -> list[Word] | None:
         if sign == "*" and piece.quoted and words:
+            if self.state.separators() != BLANKS:
+                return [Word((self._unknown(piece, "IFS says what it is joined with"),), words[0].span)]
             parts = [part for word in words for part in (Part(" ", Origin("literal", " ")), *word.parts)]
             return [Word(tuple(parts[1:]), words[0].span, any(word.several for word in words))]
         return words or None
@@ -423,15 +466,32 @@ class Expander:
         text = text_of(value)
         return self._unknown(piece, reason_of(value)) if text is None else computed(str(len(text)), origin, value)
 
-    def _elements_slice(self, piece: Parameter, found: list[Word]) -> list[Word]:
+    def _elements_slice(self, piece: Parameter) -> list[Word]:
+        """`"${A[@]:1:2}"` and `"${@:2}"`, whose first element is `$0`."""
+        span, name = self._span(piece.start, piece.end), piece.name
+        found: list[tuple[int | str, Word]] | None
+        if name in ("@", "*"):
+            script = Word((self._unknown(piece, _CHANGING["0"]),), span)
+            positional = self.state.positional
+            found = None if positional is None else [*enumerate([script, *positional])]
+        else:
+            variable = self.state.variables.get(name)
+            if variable is None:
+                found = None if self.state.silent(name) else []
+            else:
+                whole = ((0, Word(variable.value, span)),) if variable.value else ()
+                found = list(variable.elements if variable.elements is not None else whole)
+                found = None if variable.associative else found
         try:
             start, length = operators.slice_bounds(self, piece)
         except Undetermined as error:
-            return [Word((self._unknown(piece, error.reason),), found[0].span, several=True)]
-        if any(word.several for word in found):
-            return [Word((self._unknown(piece, f"the elements of {piece.name}"),), found[0].span, several=True)]
-        start = max(start + len(found), 0) if start < 0 else start
-        return [self._seen(piece, word) for word in found[start : None if length is None else start + length]]
+            return [Word((self._unknown(piece, error.reason),), span, several=True)]
+        if found is None or any(word.several for _, word in found):
+            return [Word((self._unknown(piece, f"the elements of {name}"),), span, several=True)]
+        if start < 0:
+            start += max((key for key, _ in found if isinstance(key, int)), default=-1) + 1
+        behind = [word for key, word in found if isinstance(key, int) and key >= start >= 0]
+        return [self._seen(piece, word) for word in self._joined(piece, behind[:length], name) or []]
 
     def _operated(self, piece: Parameter, word: Word) -> Word:
         text = text_of(word.parts)
@@ -456,6 +516,10 @@ class Expander:
     def _unknown(self, piece: Piece, reason: str, kind: str = "unresolved") -> Part:
         at = self.code.at(piece.start, piece.end)
         return Part(None, Origin(kind, self.source(piece), at), reason)  # type: ignore[arg-type]
+
+
+def _is_split(text: str, separators: str | None) -> bool:
+    return separators is None or any(char in text for char in separators + BLANKS)
 
 
 def _environment(name: str) -> str:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from tree_sitter import Node
 
 from trainlint.document import Command, Invocation, Word
 from trainlint.readers.caller import Caller
-from trainlint.readers.shell.code import Code
+from trainlint.readers.shell import files
+from trainlint.readers.shell.code import SIMPLE, Code, Value
 from trainlint.readers.shell.expand import Expander
-from trainlint.readers.shell.lexer import Lexer, RawCommand, Unclosed
-from trainlint.readers.shell.pure import output
-from trainlint.readers.shell.state import State, States, merge
-from trainlint.readers.shell.statements import HANDLERS, SIMPLE, forgotten, with_status
+from trainlint.readers.shell.lexer import Lexer, RawCommand, Substitution, Unclosed
+from trainlint.readers.shell.loops import forgotten
+from trainlint.readers.shell.state import State, States, files_of, merge, same_text, text_of, with_status
+from trainlint.readers.shell.statements import HANDLERS
 from trainlint.text import Span
 
 _MOST_STEPS = 20_000
 _DEEPEST_CALL = 20
+_CONTENT = re.compile(r"\s*<\s*([^\s;&|<>()]+)\s*")
+"""`$(< file)`."""
 
 Site = tuple[Span, tuple[object, ...], int]
 
@@ -37,6 +42,9 @@ class Interpreter:
         self._depth = 0
         self._commands: dict[tuple[int, int], list[RawCommand]] = {}
         self._kept: list[Code] = []
+        self._substituted: dict[tuple[int, int], Code] = {}
+        self.ended: States = []
+        """The states in which the script, or the subshell that runs, has ended."""
 
     def run_file(self, code: Code) -> None:
         self.run_code(code, [self.initial])
@@ -77,12 +85,16 @@ class Interpreter:
                 continue
             following = nodes[number + 1] if number + 1 < len(nodes) else None
             if following is not None and following.type == "&":
-                self.run(code, node, [state.copy() for state in states])
+                for state in states:
+                    self.apart(state, None, partial(self._one, code, node))
             else:
                 states = self.run(code, node, states)
             if node.type in SIMPLE:
                 read_to = self.simple(code, node)[-1].end
         return states
+
+    def _one(self, code: Code, node: Node, state: State) -> States:
+        return self.run(code, node, [state])
 
     def run(self, code: Code, node: Node, states: States) -> States:
         """The states after one statement. Paths that are leaving a loop or function pass it by."""
@@ -101,9 +113,33 @@ class Interpreter:
             return merge(live + away)
         return live + away
 
-    def on_copies(self, code: Code, nodes: Sequence[Node], states: States) -> States:
-        """Run where no change gets out: subshells, pipelines. `exit` ends only these."""
-        return self.sequence(code, nodes, [state.copy() for state in states])
+    def apart(self, state: State, given: Value | None, body: Callable[[State], States]) -> Value | None:
+        """What is printed where nothing but the files written gets out: in a subshell, a pipeline, `$(…)`."""
+        outer, self.ended = self.ended, []
+        inside = state.copy()
+        inside.output, inside.input = (), given
+        ends = body(inside) + self.ended
+        self.ended = outer
+        if not ends:
+            return None
+        state.files = files_of(ends)
+        return ends[0].output if all(same_text(end.output, ends[0].output) for end in ends) else None
+
+    def output(self, expander: Expander, piece: Substitution) -> Value | None:
+        """What `$(…)` or `<(…)` prints, as far as that is known; the commands in it are recorded."""
+        start, end = piece.inner
+        text = expander.code.text
+        if self._depth >= _DEEPEST_CALL or (text[piece.start] == "`" and "\\" in text[start:end]):
+            return None
+        key = (id(expander.code), start)
+        if key not in self._substituted:
+            self._substituted[key] = expander.code.of_parts(expander.code.parts(start, end))
+            self._kept.append(expander.code)
+        inner, state = self._substituted[key], expander.state
+        if (match := _CONTENT.fullmatch(inner.text)) is not None:
+            name = text_of(expander.range((start + match.start(1), start + match.end(1)), "argument"))
+            return files.content(state, name)
+        return self.apart(state, state.input, lambda inside: self.nested(inner, [inside]))
 
     def simple(self, code: Code, node: Node) -> list[RawCommand]:
         key = (id(code), node.start_byte)
@@ -116,7 +152,7 @@ class Interpreter:
         return self._commands[key]
 
     def expander(self, code: Code, state: State) -> Expander:
-        return Expander(code, state, output)
+        return Expander(code, state, self.output)
 
     @property
     def exhausted(self) -> bool:

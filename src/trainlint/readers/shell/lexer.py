@@ -63,6 +63,10 @@ class RawWord:
     elements: tuple[RawWord, ...] | None = None
     """The words of `A=( … )`."""
 
+    @property
+    def extent(self) -> Range:
+        return self.start, self.end
+
 
 @dataclass(frozen=True, slots=True)
 class RawAssignment:
@@ -80,6 +84,7 @@ class RawCommand:
     end: int
     words: list[RawWord] = field(default_factory=list)
     redirects: list[tuple[str, RawWord]] = field(default_factory=list)
+    """Operators with the descriptors that they are for, as far as those are not the usual ones: `>`, `2>`, `<<<`."""
     descriptors: list[str] = field(default_factory=list)
     """The variables of `{name}> file`."""
 
@@ -105,7 +110,9 @@ _PARAMETER = re.compile(r"(?P<prefix>[!#](?=[\w@*#?$!-]))?(?P<name>[A-Za-z_]\w*|
 _OPERATOR = re.compile(r":[-=?+]|[-=?+]|%%?|##?|//?[#%]?|\^\^?|,,?|:|@")
 _ASSIGNMENT = re.compile(r"(?P<name>[A-Za-z_]\w*)(?P<subscript>\[[^\]\n]*\])?(?P<append>\+?)=", re.ASCII)
 _LINE_BREAK = re.compile(r"[ \t]*\n\s*")
-_REDIRECT = re.compile(r"(?:\d+|\{(?P<descriptor>\w+)\})?(?P<operator>&>>?|<<<|<<-?|<>|<&|>&|>>|>\||<|>)")
+_REDIRECT = re.compile(
+    r"(?:0(?=<)|1(?=>)|(?P<number>\d+)|\{(?P<descriptor>\w+)\})?(?P<operator>&>>?|<<<|<<-?|<>|<&|>&|>>|>\||<|>)"
+)
 _ANSI = re.compile(r"\\(?:([abeEfnrtv\\'\"?])|x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|([0-7]{1,3}))")
 _ANSI_LETTERS = dict(zip("abeEfnrtv\\'\"?", "\a\b\x1b\x1b\f\n\r\t\v\\'\"?", strict=True))
 
@@ -154,7 +161,7 @@ class Lexer:
             at += 1
         if at < limit and (self.text[at] not in _META or self._is_word(at)):
             target = self.word(at, limit)
-            command.redirects.append((match["operator"], target))
+            command.redirects.append(((match["number"] or match["descriptor"] or "") + match["operator"], target))
             at = target.end
         command.end = at
         return at

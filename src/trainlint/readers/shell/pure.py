@@ -1,87 +1,40 @@
-"""Command substitutions whose output follows from the script alone: `$(basename $MODEL)`, `$(expr 2 \\* 4)`, `$(seq 3)`."""
+"""Programs whose output follows from their arguments alone: `basename $MODEL`, `expr 2 \\* 4`, `seq 3`, `bc`."""
 
 from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from trainlint.readers.shell.calculator import Uncertain, calculate
-from trainlint.readers.shell.expand import Expander
-from trainlint.readers.shell.lexer import RawCommand, Substitution
-from trainlint.readers.shell.state import text_of
 
-_PWD = re.compile(r"(&&|;)\s*pwd(\s+-[LP])?")
-_OF_PATHS = ("basename", "cd", "dirname", "readlink", "realpath")
+OF_PATHS = ("basename", "cd", "dirname", "readlink", "realpath")
 """Commands whose `$0` is the path of the script: where that lies does not depend on how it is called."""
 _LONGEST_SEQUENCE = 1000
 
 
-def output(expander: Expander, piece: Substitution) -> str | None:
-    """What the command prints, or None where that takes a run."""
-    start, end = piece.inner
-    text = expander.code.text
-    if text[piece.start] == "`" and "\\" in text[start:end]:
-        return None
-    command = expander.lexer.command(start, end)
-    rest = text[command.end : end].strip()
-    texts = _texts(expander, command)
-    if not texts:
-        return None
-    if texts[0] == "cd" and _PWD.fullmatch(rest):
-        quiet = all(text_of(expander.value(word.pieces)) in ("/dev/null", "1") for _, word in command.redirects)
-        return _cd(texts[1:], expander.state.directory) if quiet else None
-    if texts == ["pwd"] and not rest:
-        return _cd(["."], expander.state.directory)
-    if rest.startswith("|") and not rest.startswith("||") and not command.redirects:
-        into = expander.lexer.command(text.index("|", command.end) + 1, end)
-        return _calculated(expander, into, printed(texts)) if not text[into.end : end].strip() else None
-    if rest:
-        return None
-    if [operator for operator, _ in command.redirects] == ["<<<"]:
-        return _calculated(expander, command, text_of(expander.value(command.redirects[0][1].pieces)))
-    handler = _COMMANDS.get(texts[0])
-    return handler(texts[1:]) if handler and not command.redirects else None
-
-
 def printed(texts: list[str]) -> str | None:
-    """What `echo` or `printf` prints."""
-    handler = {"echo": _echo, "printf": _printf}.get(texts[0])
+    """What a command prints, or None where that takes a run."""
+    handler = _COMMANDS.get(texts[0])
     return handler(texts[1:]) if handler else None
 
 
-def _texts(expander: Expander, command: RawCommand) -> list[str] | None:
-    """The words of a command, as far as all are known."""
-    if not command.words or expander.lexer.assignment(command.words[0]):
-        return None
-    if expander.code.text[command.words[0].start : command.words[0].end] in _OF_PATHS:
-        expander = expander.knowing_the_script()
-    words = [word for raw in command.words for word in expander.words(raw)]
-    texts = [word.text for word in words if word.text is not None and not word.several]
-    return texts if len(texts) == len(words) else None
-
-
-def _calculated(expander: Expander, command: RawCommand, text: str | None) -> str | None:
+def calculated(arguments: list[str], text: str) -> str | None:
     """What `bc` makes of a text."""
-    texts = _texts(expander, command)
-    if text is None or texts not in (["bc"], ["bc", "-l"]) or [op for op, _ in command.redirects] not in ([], ["<<<"]):
+    if arguments not in ([], ["-l"]):
         return None
     try:
-        return calculate(text, 20 if "-l" in texts else 0)
+        return calculate(text, 20 if arguments else 0) + "\n"
     except Uncertain:
         return None
 
 
-def _cd(arguments: list[str], directory: str | None) -> str | None:
-    """The directory that `cd` leads to, where that does not depend on where the script is called."""
-    if len(arguments) != 1 or arguments[0].startswith("-"):
-        return None
-    path = posixpath.normpath(posixpath.join(directory or "", arguments[0]))
-    return path if posixpath.isabs(path) else None
-
-
 def _realpath(arguments: list[str]) -> str | None:
-    return _cd([argument for argument in arguments if argument not in ("-f", "-e", "-m", "-s")], None)
+    """Of an absolute path: all others depend on where the script is called."""
+    names = [argument for argument in arguments if argument not in ("-f", "-e", "-m", "-s")]
+    if len(names) != 1 or not posixpath.isabs(names[0]):
+        return None
+    return posixpath.normpath(names[0]) + "\n"
 
 
 def _echo(arguments: list[str]) -> str | None:
@@ -94,13 +47,49 @@ def _echo(arguments: list[str]) -> str | None:
     return " ".join(arguments) + newline
 
 
+_DIRECTIVE = re.compile(r"%(?:(?P<percent>%)|(?P<flags>[-0+ ]*)(?P<width>\d{0,3})(?P<kind>[sdi]))|\\(?P<escape>.)|%|\\")
+
+
 def _printf(arguments: list[str]) -> str | None:
-    plain = bool(arguments) and "%" not in arguments[0] and "\\" not in arguments[0]
-    if plain and len(arguments) == 1:
-        return arguments[0]
-    if len(arguments) != 2 or arguments[0] not in ("%s", "%s\\n"):
+    """`%s` and `%d`; a format is used again until no arguments are left."""
+    if not arguments or arguments[0].startswith("-"):
         return None
-    return arguments[1] + arguments[0][2:].replace("\\n", "\n")
+    form, values = arguments[0], arguments[1:]
+    found = []
+    while True:
+        left = len(values)
+        for literal, directive in _directives(form):
+            text = literal if directive is None else _directed(directive, values)
+            if text is None:
+                return None
+            found.append(text)
+        if not values or len(values) == left:
+            return "".join(found)
+
+
+def _directives(form: str) -> Iterator[tuple[str, re.Match[str] | None]]:
+    at = 0
+    for match in _DIRECTIVE.finditer(form):
+        yield form[at : match.start()], None
+        yield "", match
+        at = match.end()
+    yield form[at:], None
+
+
+def _directed(directive: re.Match[str], values: list[str]) -> str | None:
+    """What a directive or an escape stands for; it takes its value."""
+    if directive["percent"]:
+        return "%"
+    if directive["escape"]:
+        return {"n": "\n", "t": "\t", "\\": "\\", '"': '"'}.get(directive["escape"])
+    if not directive["kind"]:
+        return None
+    flags, width = directive["flags"], directive["width"]
+    if directive["kind"] == "s":
+        value = values.pop(0) if values else ""
+        return value if not flags and not width else None
+    value = values.pop(0) if values else "0"
+    return f"%{flags}{width}d" % int(value) if re.fullmatch(r"-?[1-9]\d{0,17}|0", value, re.ASCII) else None
 
 
 def _basename(arguments: list[str]) -> str | None:
@@ -108,7 +97,7 @@ def _basename(arguments: list[str]) -> str | None:
         return None
     name = arguments[0].rstrip("/").rpartition("/")[2] or ("/" if arguments[0] else "")
     suffix = arguments[1] if len(arguments) == 2 else ""
-    return name[: -len(suffix)] if suffix and name.endswith(suffix) and name != suffix else name
+    return (name[: -len(suffix)] if suffix and name.endswith(suffix) and name != suffix else name) + "\n"
 
 
 def _dirname(arguments: list[str]) -> str | None:
@@ -116,7 +105,7 @@ def _dirname(arguments: list[str]) -> str | None:
         return None
     path = arguments[0].rstrip("/")
     head, slash, _ = path.rpartition("/")
-    return (head.rstrip("/") or "/") if slash else "." if path or not arguments[0] else "/"
+    return ((head.rstrip("/") or "/") if slash else "." if path or not arguments[0] else "/") + "\n"
 
 
 def _seq(arguments: list[str]) -> str | None:
@@ -127,7 +116,7 @@ def _seq(arguments: list[str]) -> str | None:
     if step == 0:
         return None
     values = range(first, last + (1 if step > 0 else -1), step)
-    return "\n".join(map(str, values)) if len(values) <= _LONGEST_SEQUENCE else None
+    return "".join(f"{value}\n" for value in values) if len(values) <= _LONGEST_SEQUENCE else None
 
 
 def _expr(arguments: list[str]) -> str | None:
@@ -150,7 +139,7 @@ def _expr(arguments: list[str]) -> str | None:
     total = terms[0]
     for sign, term in zip(signs, terms[1:], strict=True):
         total += term if sign == "+" else -term
-    return str(total) if abs(total) < 2**63 else None
+    return f"{total}\n" if abs(total) < 2**63 else None
 
 
 _COMMANDS: dict[str, Callable[[list[str]], str | None]] = {

@@ -12,53 +12,15 @@ from trainlint.readers.shell.code import Value
 from trainlint.text import Span
 
 MOST_PATHS = 16
-ALWAYS_SET = frozenset(
-    {
-        "BASH",
-        "BASHOPTS",
-        "BASHPID",
-        "BASH_COMMAND",
-        "BASH_LINENO",
-        "BASH_SOURCE",
-        "BASH_VERSION",
-        "BASH_VERSINFO",
-        "COLUMNS",
-    }
-    | {"DIRSTACK", "EPOCHREALTIME", "EPOCHSECONDS", "EUID", "FUNCNAME", "GROUPS", "HOME", "HOSTNAME", "HOSTTYPE", "IFS"}
-    | {
-        "LANG",
-        "LINENO",
-        "LINES",
-        "LOGNAME",
-        "MACHTYPE",
-        "OLDPWD",
-        "OPTIND",
-        "OSTYPE",
-        "PATH",
-        "PIPESTATUS",
-        "PPID",
-        "PWD",
-    }
-    | {
-        "RANDOM",
-        "SECONDS",
-        "SHELL",
-        "SHELLOPTS",
-        "SHLVL",
-        "SRANDOM",
-        "TERM",
-        "UID",
-        "USER",
-        "?",
-        "$",
-        "!",
-        "0",
-        "-",
-        "_",
-    }
-)
-"""What no call of a script leaves unset."""
+_OF_BASH = """
+BASH BASHOPTS BASHPID BASH_ARGC BASH_ARGV BASH_COMMAND BASH_LINENO BASH_REMATCH BASH_SOURCE BASH_VERSION BASH_VERSINFO
+COLUMNS DIRSTACK EPOCHREALTIME EPOCHSECONDS EUID FUNCNAME GROUPS HOME HOSTNAME HOSTTYPE IFS LANG LINENO LINES LOGNAME
+MACHTYPE OLDPWD OPTIND OSTYPE PATH PIPESTATUS PPID PWD RANDOM SECONDS SHELL SHELLOPTS SHLVL SRANDOM TERM UID USER
+? $ ! 0 - _"""
+ALWAYS_SET = frozenset(_OF_BASH.split())
+"""What no call of a script leaves unset, or what bash itself sets."""
 
+BLANKS = " \t\n"
 _DEEPEST_ORIGIN = 24
 _MOST_PARENTS = 12
 _LONGEST_VALUE = 200_000
@@ -74,7 +36,10 @@ class Variable:
     elements: Elements | None = None
     exported: bool = False
     unset: bool = False
-    from_option: bool = False
+    associative: bool = False
+    """Declared with `-A`: its keys are texts."""
+    reference: str | None = None
+    """The variable that this one is another name of: `declare -n`."""
 
     def scalar(self) -> Value:
         """What `$x` means: of an array, its element 0."""
@@ -95,21 +60,30 @@ class State:
     """Whether the last command succeeded; None where only a run could tell."""
     leaving: str | None = None
     """`break`, `continue` or `return`: what the path skips until."""
+    levels: int = 1
+    """How many loops `break` and `continue` are for."""
+    exporting: bool = False
+    """After `set -a`: whether all that is set is exported."""
     saved: tuple[dict[str, Variable | None], ...] = ()
     """What `local` hides, one mapping for each function that runs."""
 
     files: Mapping[str, Written] = field(default_factory=dict)
     """What the script has written, by path."""
+    output: Value | None = None
+    """What was printed so far where something catches it; None where only a run could tell or nothing does."""
+    input: Value | None = None
+    """What is still to be read from the standard input, as far as that is known."""
     unset_is_empty: bool = False
     """Whether what the script does not set is empty, instead of unknown."""
 
     @classmethod
     def initial(cls, caller: Caller) -> State:
+        stated = {
+            name: Variable((Part(value, Origin("option", f"--define {name}={value}")),), exported=True)
+            for name, value in caller.variables.items()
+        }
         return cls(
-            {
-                name: Variable((Part(value, Origin("option", f"--define {name}={value}")),), exported=True)
-                for name, value in caller.variables.items()
-            },
+            {"IFS": Variable((Part(BLANKS, Origin("literal", "IFS")),)), **stated},
             _positional(caller),
             unset_is_empty=caller.unset_is_empty,
         )
@@ -126,9 +100,19 @@ class State:
             saved=tuple(dict(frame) for frame in self.saved),
         )
 
+    def aimed(self, name: str) -> str:
+        """The variable that a name is for: itself, or what it refers to."""
+        for _ in range(8):
+            variable = self.variables.get(name)
+            if variable is None or variable.reference is None:
+                break
+            name = variable.reference
+        return name
+
     def set(self, name: str, variable: Variable) -> None:
+        name = self.aimed(name)
         old = self.variables.get(name)
-        if old is not None and old.exported and not variable.exported:
+        if (self.exporting or (old is not None and old.exported)) and not variable.exported:
             variable = replace(variable, exported=True)
         self.variables[name] = variable
 
@@ -136,12 +120,28 @@ class State:
         for name in names:
             self.set(name, Variable((Part(None, Origin("unresolved", name), reason),)))
 
+    def forget_all(self, reason: str) -> None:
+        """After an assignment to nobody knows which variable."""
+        self.forget([name for name in self.variables if name != "IFS"], reason)
+        self.unset_is_empty = False
+
+    def separators(self) -> str | None:
+        """The characters that words are split at; None where they are not known."""
+        variable = self.variables.get("IFS")
+        return BLANKS if variable is None or variable.unset else text_of(variable.scalar())
+
+    def print(self, text: Value | None) -> None:
+        self.output = None if self.output is None or text is None else bounded((*self.output, *text))
+
     def same_world(self, other: State) -> bool:
         return (
             self.variables == other.variables
             and self.positional == other.positional
             and self.directory == other.directory
-            and self.leaving == other.leaving
+            and (self.leaving, self.levels, self.exporting) == (other.leaving, other.levels, other.exporting)
+            and self.unset_is_empty == other.unset_is_empty
+            and same_text(self.output, other.output)
+            and same_text(self.input, other.input)
             and self.saved == other.saved
             and self.functions == other.functions
             and self.files == other.files
@@ -191,10 +191,46 @@ def merge(states: States) -> States:
         first.positional = None
     if any(other.directory != first.directory for other in others):
         first.directory = None
-    unsure = {path: file for state in kept for path, file in state.files.items() if state.files != first.files}
-    first.files = {**first.files, **{path: Written(None, (), file.at) for path, file in unsure.items()}}
+    if not all(same_text(other.output, first.output) for other in others):
+        first.output = None
+    if not all(same_text(other.input, first.input) for other in others):
+        first.input = None
+    first.unset_is_empty = all(state.unset_is_empty for state in kept)
+    first.files = files_of(kept)
     first.status = first.leaving = None
     return [first]
+
+
+def files_of(states: States) -> Mapping[str, Written]:
+    """What the script has written if it went one of these ways."""
+    first, *others = states
+    if all(other.files == first.files for other in others):
+        return first.files
+    found = {path: file for state in states for path, file in state.files.items()}
+    return {
+        path: file if all(state.files.get(path) == file for state in states) else Written(None, (), file.at)
+        for path, file in found.items()
+    }
+
+
+def same_text(one: Value | None, other: Value | None) -> bool:
+    """Whether two values hold the same characters, wherever they came from."""
+    if one is None or other is None:
+        return one is other
+    return one == other or (text_of(one) == text_of(other) and text_of(one) is not None)
+
+
+def with_status(states: Iterable[State], status: bool | None) -> States:
+    states = list(states)
+    for state in states:
+        state.status = status
+    return states
+
+
+def flipped(states: States) -> States:
+    for state in states:
+        state.status = None if state.status is None else not state.status
+    return states
 
 
 def wrapped(part: Part, origin: Origin) -> Part:
