@@ -109,7 +109,8 @@ def test_sizes_that_are_known_by_name(model: str, size: int | None) -> None:
         ("meta-llama/Llama-2-7b-hf", "Llama 2"), ("hfl/chinese-llama-2-7b", "Chinese-LLaMA"),
         ("hfl/chinese-alpaca-7b", "Chinese-LLaMA"), ("meta-llama/Meta-Llama-3-8B", "Llama 3"),
         ("Qwen/Qwen2.5-7B", "Qwen"), ("google/gemma-2-9b", None), ("openai-community/gpt2", "GPT-2"),
-        ("THUDM/chatglm3-6b", None), ("mistralai/Mistral-7B-v0.1", None),
+        ("THUDM/chatglm3-6b", None), ("mistralai/Mistral-7B-v0.1", "Mistral"), ("baichuan-inc/Baichuan-7B", "Baichuan"),
+        ("internlm/internlm2-1_8b", "InternLM"), ("deepseek-ai/DeepSeek-V2-Lite", "DeepSeek LLM"),
     ],
 )  # fmt: skip
 def test_the_family_by_the_model(model: str, family: str | None) -> None:
@@ -120,7 +121,7 @@ def test_the_family_by_the_model(model: str, family: str | None) -> None:
 @pytest.mark.parametrize(
     ("model", "tokens"),
     [
-        ("meta-llama/Llama-2-7b-hf", 1170), ("hfl/chinese-llama-2-7b", 780), ("Qwen/Qwen2.5-7B", 630), ("no/model", 750),
+        ("meta-llama/Llama-2-7b-hf", 1520), ("hfl/chinese-llama-2-7b", 780), ("Qwen/Qwen2.5-7B", 630), ("no/model", 750),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("escape", [True, False])

@@ -36,24 +36,46 @@ class Family:
         return chinese * self.tokens_per_chinese + other_bytes / self.bytes_per_token
 
 
-LLAMA, CHINESE_LLAMA, LLAMA_3 = (
-    Family("Llama 2", 4.2, 1.17),
-    Family("Chinese-LLaMA", 4.2, 0.78),
-    Family("Llama 3", 4.7, 0.82),
-)
-QWEN, GEMMA, DEEPSEEK, GPT2 = (
-    Family("Qwen", 4.6, 0.63), Family("Gemma 3", 4.6, 0.67), Family("DeepSeek-V3", 4.7, 0.58), Family("GPT-2", 4.4, 2.18),
-)  # fmt: skip
+LLAMA = Family("Llama 2", 3.6, 1.52)
+CHINESE_LLAMA = Family("Chinese-LLaMA", 3.6, 0.78)
+LLAMA_3 = Family("Llama 3", 4.7, 0.82)
+MISTRAL = Family("Mistral", 3.7, 1.19)
+TEKKEN = Family("Mistral's Tekken", 4.3, 0.99)
+QWEN = Family("Qwen", 4.6, 0.63)
+GEMMA = Family("Gemma 3", 4.6, 0.67)
+DEEPSEEK_LLM = Family("DeepSeek LLM", 4.0, 0.67)
+DEEPSEEK = Family("DeepSeek-V3", 4.7, 0.58)
+INTERNLM = Family("InternLM", 4.3, 0.63)
+BAICHUAN = Family("Baichuan", 3.5, 0.74)
+COHERE = Family("Command R", 4.1, 0.74)
+FALCON = Family("Falcon", 3.9, 1.33)
+NEOX = Family("GPT-NeoX", 4.0, 1.4)
+GPT2 = Family("GPT-2", 4.4, 2.18)
 USUAL = Family("usual", 4, 0.75)
 """Four bytes a token everywhere, where the family is not known or was not measured."""
 BY_TYPE: tuple[tuple[str, range, Family], ...] = (
     ("llama", range(32_000, 32_100), LLAMA),
     ("llama", range(49_953, 49_955), CHINESE_LLAMA),
     ("llama", range(55_296, 55_297), CHINESE_LLAMA),
+    ("llama", range(102_400, 102_401), DEEPSEEK_LLM),
     ("llama", range(128_256, 128_300), LLAMA_3),
+    ("phi3", range(32_064, 32_065), LLAMA),
+    ("mistral", range(32_000, 32_100), MISTRAL),
+    ("mistral", range(32_768, 32_769), MISTRAL),
+    ("mistral", range(131_072, 131_073), TEKKEN),
+    ("mixtral", range(32_000, 32_100), MISTRAL),
+    ("mixtral", range(32_768, 32_769), MISTRAL),
     ("qwen", range(151_600, 152_100), QWEN),
     ("gemma", range(262_144, 262_300), GEMMA),
+    ("deepseek", range(102_400, 102_401), DEEPSEEK_LLM),
     ("deepseek_v3", range(129_280, 129_281), DEEPSEEK),
+    ("internlm2", range(92_544, 92_545), INTERNLM),
+    ("internlm", range(103_168, 103_169), INTERNLM),
+    ("baichuan", range(64_000, 64_001), BAICHUAN),
+    ("cohere", range(256_000, 256_001), COHERE),
+    ("falcon", range(65_024, 65_025), FALCON),
+    ("gpt_neox", range(50_254, 50_700), NEOX),
+    ("mpt", range(50_254, 50_700), NEOX),
     ("gpt2", range(50_257, 50_258), GPT2),
 )
 """The start of the model_type, the size of the vocabulary, and the family that both together mean."""
@@ -76,7 +98,7 @@ def family(r: View) -> Family:
         r.read.pop("tokenizer_family", None)
         r.assume("about 4 bytes a token")
         return USUAL
-    r.assume(f"tokens as tokenizers of {found} make them, within 15 %")
+    r.assume(f"tokens as tokenizers of {found} make them, within 20 %")
     return found
 
 
