@@ -6,6 +6,7 @@ and those of Arrow where pyarrow is installed. Nothing is run or fetched.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import importlib
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from trainlint import parquet
+from trainlint import examples, parquet
 from trainlint.facts import Unknown
 
 MAX_BYTES = 64_000_000
@@ -27,15 +28,8 @@ MAX_ROWS = 200_000
 """Rows beyond are counted but not looked at."""
 SHOWN = 3
 """Names of files in the name of a data set of several."""
-TEXT_COLUMNS = frozenset(
-    {
-        "text", "content", "instruction", "input", "output", "prompt", "query", "question", "answer", "response", "completion",
-        "chosen", "rejected", "system", "history", "messages", "conversations", "conversation", "dialogue", "tools",
-    }
-)  # fmt: skip
-"""Where one of these is in a row, its other columns are taken for notes about it: an id, a source, a date."""
-ANSWERS = ("output", "response", "completion", "answer")
-IDENTIFIERS = frozenset({"id", "idx", "index", "uid", "uuid"})
+MAX_COLUMNS = 2000
+"""Names of columns and roles are collected up to so many."""
 CHINESE = re.compile("[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]+")
 """Han, kana and their punctuation: three bytes each in UTF-8."""
 BETWEEN = re.compile(r"[\s,]*")
@@ -65,11 +59,19 @@ class Rows:
     empty: int = 0
     unanswered: int = 0
     """Rows that have a question and an empty answer."""
+    unfinished: int = 0
+    """Conversations that end with the user."""
+    undecided: int = 0
+    """Preferences between two answers that are the same."""
+    damaged: int = 0
+    """Rows with traces of a wrong encoding; of a text file its lines."""
     unreadable: int = 0
     first_unreadable: str = ""
     """Its file and line."""
     divided: bool = True
     """False for a text file, which is not made of examples."""
+    lines: int = 0
+    """Of a text file, those that are not empty."""
 
     def __repr__(self) -> str:
         return self.name
@@ -87,8 +89,8 @@ class Rows:
         if self.looked_at >= MAX_ROWS:
             return
         try:
-            texts = list(_texts(row)) if isinstance(row, dict) else None
-            content = hash(repr([value for key, value in row.items() if key not in IDENTIFIERS])) if texts else 0
+            texts = list(examples.texts(row)) if isinstance(row, dict) else None
+            content = hash(repr([row[key] for key in row if key not in examples.IDENTIFIERS])) if texts else 0
         except RecursionError:
             texts = None
         if texts is None:
@@ -96,12 +98,14 @@ class Rows:
             return
         text = "\n".join(texts)
         blank = not text.strip()
-        self.columns.update(key for key in row if isinstance(key, str))
+        if len(self.columns) < MAX_COLUMNS:
+            self.columns.update(examples.shape(row))
         self.contents.add(content)
         self.empty += blank
-        self.unanswered += not blank and any(
-            isinstance(row.get(name), str) and not row[name].strip() for name in ANSWERS
-        )
+        self.unanswered += not blank and examples.is_unanswered(row)
+        self.unfinished += examples.is_unfinished(row)
+        self.undecided += examples.is_undecided(row)
+        self.damaged += examples.is_damaged(text)
         self.measure(text)
 
     def measure(self, text: str) -> None:
@@ -129,9 +133,8 @@ def merged(parts: list[Rows], complete: bool) -> Rows:
             whole.text_bytes = (whole.text_bytes or 0) + part.text_bytes
         whole.complete &= part.complete
         whole.divided &= part.divided
-        whole.empty += part.empty
-        whole.unanswered += part.unanswered
-        whole.unreadable += part.unreadable
+        for name in ("empty", "unanswered", "unfinished", "undecided", "damaged", "lines", "unreadable"):
+            setattr(whole, name, getattr(whole, name) + getattr(part, name))
         whole.first_unreadable = whole.first_unreadable or part.first_unreadable
         whole.columns |= part.columns
         whole.contents |= part.contents
@@ -178,25 +181,6 @@ def _zstd(disk: BinaryIO) -> BinaryIO:
 PACKED = {".gz": _gunzip, ".zst": _zstd}
 
 
-def _texts(row: dict[Any, Any]) -> Iterator[str]:
-    named = [value for key, value in row.items() if key in TEXT_COLUMNS]
-    for value in named or row.values():
-        yield from _leaves(value)
-
-
-def _leaves(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        for element in value:
-            yield from _leaves(element)
-    elif isinstance(value, dict):
-        # a message: its role is no text of the example
-        said = [value[key] for key in ("content", "value", "text") if key in value]
-        for element in said or value.values():
-            yield from _leaves(element)
-
-
 # ---------------------------------------------------------------------------------------------------------- formats
 
 
@@ -204,13 +188,19 @@ Reader = Callable[[Rows, BinaryIO, int], None]
 
 
 def _lines(rows: Rows, data: BinaryIO, limit: int) -> Iterator[str]:
-    """The lines within the limit; one that the limit cuts through is left out."""
+    """The lines within the limit; one that the limit cuts through is left out. What is not UTF-8 is counted as unreadable."""
+    number = 0
     while rows.bytes_read < limit and (line := data.readline(limit)):
         if len(line) == limit and not line.endswith(b"\n"):
             rows.complete = False
             return
         rows.bytes_read += len(line)
-        yield line.decode("utf-8-sig", "replace")
+        number += 1
+        try:
+            yield line.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            rows.spoil(number)
+            yield line.decode("utf-8", "replace")
 
 
 def _json_lines(rows: Rows, data: BinaryIO, limit: int) -> None:
@@ -251,7 +241,7 @@ def _json_list(rows: Rows, data: BinaryIO, limit: int) -> None:
     read = data.read(limit)
     rows.bytes_read = len(read)
     cut = len(read) == limit
-    text = read.decode("utf-8-sig", "replace")
+    text = _decoded(rows, read, limit)
     decode = json.JSONDecoder(strict=False).raw_decode
     at, line, counted = text.index("[") + 1, 1, 0
     while True:
@@ -289,7 +279,20 @@ def _table(separator: str) -> Reader:
 def _text(rows: Rows, data: BinaryIO, limit: int) -> None:
     read = data.read(limit)
     rows.bytes_read, rows.divided, rows.columns = len(read), False, {"text"}
-    rows.measure(read.decode("utf-8", "ignore"))
+    text = _decoded(rows, read, limit)
+    lines = [line for line in text.splitlines() if line.strip()]
+    rows.lines, rows.damaged = len(lines), sum(map(examples.is_damaged, lines))
+    rows.measure(text)
+
+
+def _decoded(rows: Rows, read: bytes, limit: int) -> str:
+    """The text, which the limit may have cut within a character. Where it is not UTF-8, that is counted as unreadable."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(read, final=len(read) < limit)
+    except UnicodeDecodeError as error:
+        rows.spoil(read.count(b"\n", 0, error.start) + 1)
+        return read.decode("utf-8-sig", "replace")
+    return read.decode("utf-8-sig", "ignore")
 
 
 def _parquet(rows: Rows, data: BinaryIO, limit: int) -> None:
@@ -310,8 +313,9 @@ def _parquet(rows: Rows, data: BinaryIO, limit: int) -> None:
 
 
 def _is_text(path: tuple[str, ...], columns: Iterable[str]) -> bool:
-    """Is this leaf of a table among the texts that `_texts` would give?"""
-    return (path[0] in TEXT_COLUMNS or not TEXT_COLUMNS & set(columns)) and path[-1] not in ("role", "from")
+    """Is this leaf of a table among the texts that `examples.texts` would give?"""
+    named = path[0] in examples.TEXT_COLUMNS or not examples.TEXT_COLUMNS & set(columns)
+    return named and path[-1] not in examples.SPEAKERS
 
 
 def _arrow(rows: Rows, data: BinaryIO, limit: int) -> None:

@@ -204,6 +204,20 @@ def unanswered_examples(r: View) -> int:
     return _examples(r).unanswered
 
 
+def unfinished_examples(r: View) -> int:
+    return _examples(r).unfinished
+
+
+def undecided_examples(r: View) -> int:
+    return _examples(r).undecided
+
+
+def damaged_share(r: View) -> float:
+    """Of the examples, or of a text's lines."""
+    sample: Rows = r.data_sample
+    return sample.damaged / ((sample.looked_at if sample.divided else 0) + sample.lines)
+
+
 def duplicate_examples(r: View) -> int:
     return _examples(r).duplicates
 
@@ -251,8 +265,22 @@ def missing_columns(r: View) -> list[str]:
         rows = _look(r, [group])
         if rows.columns:
             r.use("data_sample", Fact("data_sample", rows, "known", r.read["datasets"].origin))
-            found += [f"{column} ({rows})" for column in required if column not in rows.columns]
+            found += [f"{_any_of(wanted)} ({rows})" for wanted in required if not _has(rows.columns, wanted)]
     return found
+
+
+def _any_of(wanted: str | tuple[str, ...]) -> str:
+    return wanted if isinstance(wanted, str) else " or ".join(wanted)
+
+
+def _has(columns: set[str], wanted: str | tuple[str, ...]) -> bool:
+    """Is one of the wanted there? What is inside messages is not missed where none were seen."""
+    for name in (wanted,) if isinstance(wanted, str) else wanted:
+        mark = " = " if " = " in name else "[]."
+        outer, inside, _ = name.partition(mark)
+        if name in columns or (inside and not any(column.startswith(outer + mark) for column in columns)):
+            return True
+    return False
 
 
 def evaluation_overlap(r: View) -> float:
