@@ -104,7 +104,8 @@ class Linter:
             enabled=self.suppressions,
         )
         own = [finding for finding in sorted_out.extra if finding.rule in chosen]
-        _add(report, self._as_set([*self._merged(sorted_out.kept, launches), *own]), undecided)
+        part = all(run.part for launch in launches for run in launch)  # of which most rules have nothing to judge
+        _add(report, self._as_set([*self._merged(sorted_out.kept, launches), *own]), [] if part else undecided)
         report.suppressed += sorted_out.suppressed
 
     def findings(self, source: SourceText) -> list[Finding]:

@@ -56,6 +56,8 @@ class Dialect:
     read_command: CommandReader | None = None
     read_tree: TreeReader | None = None
     read_python: TreeReader | None = None
+    part: bool = False
+    """Its files settle a part of a run, and other files the rest."""
 
     def spell(self, fact: str) -> str | None:
         return self.keys.get(fact, fact)
@@ -125,6 +127,7 @@ def from_tree(
             "pinned": context.pinned,
             **extra,
         },
+        part=dialect.part,
     )
 
 
