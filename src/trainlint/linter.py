@@ -13,7 +13,17 @@ from trainlint.derive import DERIVATIONS
 from trainlint.dialects.base import Context
 from trainlint.document import Document
 from trainlint.facts import Launch, Run
-from trainlint.findings import ALSO, CONFIDENCES, SEVERITIES, Finding, InternalError, NotEvaluated, Related, Report
+from trainlint.findings import (
+    ALSO,
+    CONFIDENCES,
+    FOLLOWS,
+    SEVERITIES,
+    Finding,
+    InternalError,
+    NotEvaluated,
+    Related,
+    Report,
+)
 from trainlint.links import Files
 from trainlint.pins import Pins
 from trainlint.ruleset import catalogue
@@ -208,9 +218,16 @@ def _merge(findings: list[Finding], runs: int) -> list[Finding]:
 
 
 def _settle(findings: list[Finding]) -> list[Finding]:
-    """Drop what another finding of the same file supersedes."""
+    """Drop what another finding of the same file supersedes, and tell what follows from one below it."""
     silenced = {other for finding in findings for other in finding.supersedes}
-    return [finding for finding in findings if finding.rule not in silenced]
+    kept = [finding for finding in findings if finding.rule not in silenced]
+    following = {other for finding in kept for other in finding.consequences}
+    return [_with_consequences(finding, kept) for finding in kept if finding.rule not in following]
+
+
+def _with_consequences(finding: Finding, others: list[Finding]) -> Finding:
+    following = [Related(FOLLOWS + other.message, other.at) for other in others if other.rule in finding.consequences]
+    return replace(finding, related=(*finding.related, *following))
 
 
 def _add(report: Report, findings: list[Finding], undecided: list[NotEvaluated]) -> None:

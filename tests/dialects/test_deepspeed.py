@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 from helpers_dialects import assert_states, dialects_of, issues, write
-
 from trainlint.linter import lint
 from trainlint.settings import Settings
 from trainlint.text import SourceText
