@@ -1,16 +1,17 @@
 """How often each rule fires on good configurations and on bad ones.
 
-    python -m benchmarks.calibration --recipes recipes.json --failures failures.json --corpus DIR
+    python -m benchmarks.calibration --recipes recipes.json --failures failures.json --corpus DIR --checkout DIR …
 
 Good are published recipes, each written down in the spelling of several frameworks; bad are runs that are known to have
-failed; the corpus are example files of public projects, of which most are good. The result is docs/calibration.md.
+failed; the corpus are example files of public projects, of which most are good. An error in a public file, in the corpus or
+in the whole checkout of a project, needs a defence in defences.toml. The result is docs/calibration.md.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -18,6 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
+import tomli
 
 from benchmarks.spellings import SPELLINGS, Settings, Written, lay_out
 from trainlint import settings as options
@@ -55,12 +57,8 @@ ASSUMED: dict[str, dict[str, Any]] = {
     "llemma-7b": {"batch": 4, "accumulation": 8, "gpus": 32},
 }
 """What a report leaves open and a rule needs: the framework's default, or the size as told in words (4M tokens a step)."""
-DEFENCE = {
-    "schedule/warmup-too-long": "two numbers of the file: the peak that it states is never reached",
-    "arguments/unknown": "the framework refuses the key or drops it silently, so it does not do what is written",
-    "arguments/invalid-value": "the type in the framework's own schema does not take it",
-}
-"""Why an error in a public file is one, by rule."""
+DEFENCES = Path(__file__).with_name("defences.toml")
+"""Why each error in a public file is one."""
 PADDED = Written(
     "finetune.sh", "torchrun finetune.py --model_name_or_path m --output_dir out --num_train_epochs 3 --pad_token eos\n"
 )
@@ -156,23 +154,56 @@ def bad(failures: Iterable[dict[str, Any]]) -> Iterator[Sample]:
         yield Sample(failure["id"], spelling, lint(run, written))
 
 
-def public(corpus: Path) -> Iterator[Sample]:
-    """The files of a directory that describe a run, each project under its folder's name."""
+def public(directory: Path, base: Path) -> Iterator[Sample]:
+    """The files below a directory that describe a run, named from `base`, each project under its folder's name."""
     linter = Linter(options.Settings())
-    for entry in discover([corpus]).files:
+    for entry in discover([directory]).files:
         report = Report()
         try:
-            source = SourceText.load(entry.path, str(entry.path.relative_to(corpus)))
+            source = SourceText.load(entry.path, str(entry.path.relative_to(base)))
         except (OSError, Unreadable):
             continue
         if linter.lint(source, report):
-            yield Sample(source.path, entry.path.relative_to(corpus).parts[0], report.findings)
+            yield Sample(source.path, entry.path.relative_to(base).parts[0], report.findings)
+
+
+@dataclass(frozen=True)
+class Defence:
+    """What a framework does with a file as it stands, and where its source says so."""
+
+    files: tuple[str, ...]
+    rule: str
+    says: str
+    does: str
+    source: str
+
+    def covers(self, sample: Sample, finding: Finding) -> bool:
+        return sample.name in self.files and finding.rule == self.rule and self.says in finding.message
+
+
+def defences() -> list[Defence]:
+    entries = tomli.loads(DEFENCES.read_text("utf-8"))["defence"]
+    return [Defence(tuple(entry.pop("files")), **entry) for entry in entries]
+
+
+def accused(samples: Iterable[Sample]) -> Iterator[tuple[Sample, Finding, Defence | None]]:
+    """The errors in public files, each once, with the defence that it has."""
+    known = defences()
+    seen = set()
+    for sample in sorted(samples, key=lambda sample: sample.name):
+        for finding in sample.findings:
+            key = (sample.name, finding.rule, finding.message)
+            if finding.severity == "error" and key not in seen:
+                seen.add(key)
+                yield sample, finding, next((found for found in known if found.covers(sample, finding)), None)
 
 
 # ------------------------------------------------------------------------------------------------------------ the page
 
 
-def page(recipes: list[Sample], failures: list[Sample], files: list[Sample]) -> str:
+def page(
+    recipes: list[Sample], failures: list[Sample], files: list[Sample], checkouts: Mapping[str, list[Sample]]
+) -> str:
     by_recipe = _grouped(recipes)
     warned = {name for name, severities in by_recipe.items() if severities & {"error", "warning"}}
     wrong = {name for name, severities in by_recipe.items() if "error" in severities}
@@ -230,11 +261,12 @@ def page(recipes: list[Sample], failures: list[Sample], files: list[Sample]) -> 
         "",
         "## Errors in public files",
         "",
-        "Each is one that its maintainers could be told.",
+        "Each is one that its maintainers could be told, with what their framework does and where its source says so.",
+        *_looked_at(checkouts),
         "",
-        "| file | error | defence |",
-        "|---|---|---|",
-        *_errors(files),
+        "| file | error | what happens | source |",
+        "|---|---|---|---|",
+        *_errors([*files, *(sample for samples in checkouts.values() for sample in samples)]),
     ]
     return "\n".join(lines) + "\n"
 
@@ -293,14 +325,27 @@ def _assumed(samples: list[Sample]) -> list[str]:
     ]
 
 
+def _looked_at(checkouts: Mapping[str, list[Sample]]) -> list[str]:
+    """How much of each checkout was read, so that one without an error is seen to have been."""
+    if not checkouts:
+        return []
+    said = [
+        f"{name.replace('+', '/')} {len(samples)} files, {sum(sample.worst() == 'error' for sample in samples)} with an error"
+        for name, samples in checkouts.items()
+    ]
+    return ["", "Whole checkouts were read, too:", "", *(f"- {line}" for line in said)]
+
+
 def _errors(files: list[Sample]) -> list[str]:
     return [
-        f"| {sample.name}:{finding.at.start.line} | `{finding.rule}` {finding.message.replace('|', '¦')} "
-        f"| {DEFENCE.get(finding.rule, '**none yet**')} |"
-        for sample in files
-        for finding in sample.findings
-        if finding.severity == "error"
+        f"| {sample.name}:{finding.at.start.line} | `{finding.rule}` {_cell(finding.message)} "
+        + (f"| {_cell(defence.does)} | {defence.source} |" if defence is not None else "| **none yet** | |")
+        for sample, finding, defence in accused(files)
     ]
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "¦")
 
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -310,15 +355,28 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--recipes", type=FILE, required=True, help="JSON list of published recipes")
 @click.option("--failures", type=FILE, required=True, help="JSON list of known failures with their configuration")
 @click.option("--corpus", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
+@click.option(
+    "--checkout",
+    "checkouts",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    multiple=True,
+    help="whole checkout of a public project, named as in the corpus (owner+name); again for more",
+)
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("docs/calibration.md"))
-def main(recipes: Path, failures: Path, corpus: Path, output: Path) -> None:
+def main(recipes: Path, failures: Path, corpus: Path, checkouts: tuple[Path, ...], output: Path) -> None:
     results = (
         list(good(json.loads(recipes.read_text("utf-8")))),
         list(bad(json.loads(failures.read_text("utf-8")))),
-        list(public(corpus)),
+        list(public(corpus, corpus)),
     )
-    output.write_text(page(*results), "utf-8")
-    click.echo(f"{output} is written: {', '.join(str(len(samples)) for samples in results)} files")
+    whole = {checkout.name: list(public(checkout, checkout.parent)) for checkout in checkouts}
+    output.write_text(page(*results, whole), "utf-8")
+    click.echo(f"{output} is written: {', '.join(str(len(samples)) for samples in (*results, *whole.values()))} files")
+    for sample, finding, defence in accused(
+        [*results[2], *(sample for samples in whole.values() for sample in samples)]
+    ):
+        if defence is None:
+            click.echo(f"no defence: {sample.name}:{finding.at.start.line} {finding.rule} {finding.message}")
 
 
 if __name__ == "__main__":

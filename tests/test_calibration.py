@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.calibration import bad, good, page, settings_of
+from benchmarks.calibration import Sample, accused, bad, defences, good, page, public, settings_of
 from benchmarks.spellings import SPELLINGS, lay_out
 from trainlint.linter import Linter
 from trainlint.settings import Settings, state
@@ -50,7 +50,28 @@ def test_what_a_recipe_does_not_say_stays_unsaid() -> None:
 
 def test_the_page_tells_good_from_bad() -> None:
     recipes, failures = list(good([RECIPE])), list(bad([FAILURE]))
-    text = page(recipes, failures, failures)
+    text = page(recipes, failures, failures, {})
     assert "| recipes with a warning | 0 of 1 (0.0 %) | at most 5 % | yes |" in text
     assert "| known failures with a warning or an error | 1 of 1 (100.0 %) | at least 80 % | yes |" in text
     assert "| hot | warning | `lr/lora-ceiling` |" in text
+
+
+def test_an_error_in_a_public_file_has_a_defence_of_its_own_or_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "owner+name"
+    folder.mkdir()
+    (folder / "sft.yaml").write_text(
+        "base_model: meta-llama/Llama-2-7b-hf\ndatasets:\n  - path: notes\n    type: alpaca\n"
+        "micro_batch_size: 2\nlearning_rate: 0.0002\nadapter: lora\nwarmup_steps: 0.1\n"
+    )
+    [sample] = public(folder, tmp_path)
+    assert sample.name == "owner+name/sft.yaml"
+    [(_, finding, defence)] = accused([sample, sample])
+    assert (finding.rule, defence) == ("arguments/invalid-value", None)
+    [defended] = [known for known in defences() if "warmup_steps: 0.1" in known.says]
+    assert [known for _, _, known in accused([Sample(defended.files[0], "axolotl", sample.findings)])] == [defended]
+    text = page(list(good([RECIPE])), list(bad([FAILURE])), [sample], {"owner+name": [sample]})
+    assert (
+        "| owner+name/sft.yaml:8 | `arguments/invalid-value` warmup_steps: 0.1 is not an integer | **none yet** | |"
+        in text
+    )
+    assert "- owner/name 1 files, 1 with an error" in text

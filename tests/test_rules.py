@@ -66,9 +66,9 @@ def test_titles_are_unique() -> None:
     assert len(set(titles)) == len(titles)
 
 
-def test_superseded_rules_exist_and_no_rule_supersedes_itself() -> None:
+def test_silenced_rules_exist_and_no_rule_silences_itself() -> None:
     for rule in RULES.values():
-        assert set(rule.supersedes) <= set(RULES) - {rule.id}
+        assert set(rule.silences) <= set(RULES) - {rule.id}
 
 
 JARGON = re.compile(r"\b(CPT|KL|CBS|OOM|FT|GA|bs|eb|DDP|TP|PP|hparams?|footgun|SOTA|TL;DR|WIP|LGTM)\b")
@@ -254,6 +254,20 @@ def test_only_the_case_that_fires_supersedes(tmp_path: Path) -> None:
         found = {finding.rule for finding in lint([text.SourceText.load(file)], settings.Settings()).findings}
         assert "data/too-few-examples" in found
         assert ("lr/too-low-for-lora" not in found) is silenced
+
+
+def test_a_consequence_is_told_below_its_cause_and_not_by_itself() -> None:
+    script = (
+        "trl dpo --model_name_or_path gpt2 --dataset_name org/pairs --output_dir out \\\n"
+        "    --learning_rate 1e-4 --lora_r 16{}\n"
+    )
+    [cause] = lint([text.SourceText("run.sh", script.format(""))], settings.Settings()).findings
+    assert cause.rule == "arguments/ignored"
+    [consequence] = [place for place in cause.related if place.message.startswith("so: ")]
+    assert "for full preference training" in consequence.message
+    assert (consequence.at.start.line, cause.at.start.line) == (2, 2)
+    found = lint([text.SourceText("run.sh", script.format(" --use_peft"))], settings.Settings()).findings
+    assert [finding.rule for finding in found] == ["lr/preference"]
 
 
 def test_what_is_told_first_exists_and_stands_once() -> None:

@@ -138,6 +138,8 @@ class Run:
     """The most that anything said of this run deserves: low where the framework is not known."""
     context: Mapping[str, Any] = field(default_factory=dict)
     """What the dialect keeps for its own derivations: the launcher, the directories to look for files in."""
+    part: bool = False
+    """Is the file a part of a run, such as a DeepSpeed configuration? What it leaves open, another file says."""
     _facts: dict[str, Fact] = field(default_factory=dict)
 
     def fact(self, name: str) -> Fact:

@@ -40,6 +40,10 @@ ALSO = "and here"
 """The message of a `Related` place where the same is wrong: several runs of a file share one finding."""
 
 
+FOLLOWS = "so: "
+"""What the message of a `Related` place begins with that is a consequence of the finding, and no finding of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fix:
     """Edits that would resolve the finding. `safe`: they cannot change what was meant."""
@@ -73,6 +77,8 @@ class Finding:
     """The fact or argument that `at` shows, or empty where it shows the launch or the file."""
     supersedes: tuple[str, ...] = ()
     """The rules that say nothing more in a file with this finding."""
+    consequences: tuple[str, ...] = ()
+    """The rules whose findings follow from this one: they are told with it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,17 @@ from trainlint.derive import DERIVATIONS
 from trainlint.dialects.base import Context
 from trainlint.document import Document
 from trainlint.facts import Launch, Run
-from trainlint.findings import ALSO, CONFIDENCES, SEVERITIES, Finding, InternalError, NotEvaluated, Related, Report
+from trainlint.findings import (
+    ALSO,
+    CONFIDENCES,
+    FOLLOWS,
+    SEVERITIES,
+    Finding,
+    InternalError,
+    NotEvaluated,
+    Related,
+    Report,
+)
 from trainlint.links import Files
 from trainlint.pins import Pins
 from trainlint.ruleset import catalogue
@@ -104,7 +114,8 @@ class Linter:
             enabled=self.suppressions,
         )
         own = [finding for finding in sorted_out.extra if finding.rule in chosen]
-        _add(report, self._as_set([*self._merged(sorted_out.kept, launches), *own]), undecided)
+        part = all(run.part for launch in launches for run in launch)  # of which most rules have nothing to judge
+        _add(report, self._as_set([*self._merged(sorted_out.kept, launches), *own]), [] if part else undecided)
         report.suppressed += sorted_out.suppressed
 
     def findings(self, source: SourceText) -> list[Finding]:
@@ -207,9 +218,16 @@ def _merge(findings: list[Finding], runs: int) -> list[Finding]:
 
 
 def _settle(findings: list[Finding]) -> list[Finding]:
-    """Drop what another finding of the same file supersedes."""
+    """Drop what another finding of the same file supersedes, and tell what follows from one below it."""
     silenced = {other for finding in findings for other in finding.supersedes}
-    return [finding for finding in findings if finding.rule not in silenced]
+    kept = [finding for finding in findings if finding.rule not in silenced]
+    following = {other for finding in kept for other in finding.consequences}
+    return [_with_consequences(finding, kept) for finding in kept if finding.rule not in following]
+
+
+def _with_consequences(finding: Finding, others: list[Finding]) -> Finding:
+    following = [Related(FOLLOWS + other.message, other.at) for other in others if other.rule in finding.consequences]
+    return replace(finding, related=(*finding.related, *following))
 
 
 def _add(report: Report, findings: list[Finding], undecided: list[NotEvaluated]) -> None:

@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 
 from helpers_dialects import assert_states, dialects_of, issues, write
+from trainlint.linter import lint
+from trainlint.settings import Settings
+from trainlint.text import SourceText
 
 CONFIG = {
     "train_batch_size": 64,
@@ -48,3 +51,11 @@ def test_a_misspelt_key_in_the_file(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_here_or_is_none() -> None:
     assert dialects_of("deepspeed main.py --deepspeed_config ds.json --epochs 3") == []
+
+
+def test_what_a_file_alone_leaves_open_is_not_told(tmp_path: Path) -> None:
+    """It is a part of a run: nothing is missing in it."""
+    write(tmp_path, ds__json=json.dumps(CONFIG | {"zero_optimisation": {"stage": 2}}))
+    report = lint([SourceText.load(tmp_path / "ds.json")], Settings())
+    assert [finding.rule for finding in report.findings] == ["arguments/unknown"]
+    assert report.not_evaluated == []

@@ -340,4 +340,4 @@ def _read_tree(document: Document, context: Context) -> list[Run] | None:
     return [from_tree(DIALECT, document, context, read_file(document), SCHEMAS["LOCAL_MACHINE"])]
 
 
-DIALECT = Dialect("accelerate", "accelerate", FACTS, KEYS, read_tree=_read_tree)
+DIALECT = Dialect("accelerate", "accelerate", FACTS, KEYS, read_tree=_read_tree, part=True)

@@ -57,6 +57,8 @@ class Dialect:
     read_command: CommandReader | None = None
     read_tree: TreeReader | None = None
     read_python: PythonReader | None = None
+    part: bool = False
+    """Its files settle a part of a run, and other files the rest."""
 
     def spell(self, fact: str) -> str | None:
         return self.keys.get(fact, fact)
@@ -126,6 +128,7 @@ def from_tree(
             "pinned": context.pinned,
             **extra,
         },
+        part=dialect.part,
     )
 
 

@@ -181,7 +181,7 @@ def _read_tree(document: Document, context: Context) -> list[Run] | None:
     return [from_tree(DIALECT, document, context, read_config(document, context.targets), Schema())]
 
 
-DIALECT = Dialect("deepspeed", "DeepSpeed", FACTS, KEYS, _read_command, _read_tree)
+DIALECT = Dialect("deepspeed", "DeepSpeed", FACTS, KEYS, _read_command, _read_tree, part=True)
 LAUNCHED = Dialect(
     "deepspeed",
     "DeepSpeed",

@@ -75,4 +75,4 @@ def _read_tree(document: Document, context: Context) -> list[Run] | None:
     return [from_tree(DIALECT, document, context, read_config(document), SCHEMA)]
 
 
-DIALECT = Dialect("fsdp", "FSDP configuration", FACTS, KEYS, read_tree=_read_tree)
+DIALECT = Dialect("fsdp", "FSDP configuration", FACTS, KEYS, read_tree=_read_tree, part=True)

@@ -44,4 +44,4 @@ def _read_tree(document: Document, context: Context) -> list[Run] | None:
     return [from_tree(DIALECT, document, context, arguments, SCHEMA)]
 
 
-DIALECT = Dialect("peft", "PEFT LoRA adapter", FACTS, KEYS, read_tree=_read_tree)
+DIALECT = Dialect("peft", "PEFT LoRA adapter", FACTS, KEYS, read_tree=_read_tree, part=True)

@@ -167,7 +167,9 @@ class _Fixing:
         findings = self.relint(result)
         before, after = _counted(self.findings), _counted(findings)
         uncovering = all(finding.rule.startswith(UNCOVERING) for finding in fixes)
-        silenced = {rule for finding in fixes for rule in finding.supersedes}  # true all along, and not said
+        silenced = {
+            rule for each in fixes for rule in (*each.supersedes, *each.consequences)
+        }  # true all along, and not said
         mildest = max(SEVERITIES.index(finding.severity) for finding in fixes)
         for rule, severity in after:
             if SEVERITIES.index(severity) > mildest or (rule, severity) == AGEING or rule in silenced:

@@ -12,9 +12,10 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import accumulate
 
-from trainlint.findings import Finding, Fix, Related, Report
+from trainlint.findings import FOLLOWS, Finding, Fix, Related, Report
 from trainlint.reporters.changes import by_source, changes
 from trainlint.reporters.style import Style
 from trainlint.reporters.summary import by_file, count, gaps, scene, verdict
@@ -92,7 +93,8 @@ def _finding(finding: Finding, paint: Paint, width: int, *, again: bool) -> Iter
     yield f"{place} {name} {clip(one_line(finding.message), LONGEST_MESSAGE)}{doubt}"
     if not again:
         yield from _excerpt(finding, paint, width)
-    yield from _labelled("from", list(_origins(finding.related, paint, width - MARGIN)), paint)
+    for label, related in _sorted_out(finding.related):
+        yield from _labelled(label, list(_origins(related, paint, width - MARGIN)), paint)
     for label, text in ("why", finding.why), ("help", finding.advice):
         yield from _labelled(label, wrap(one_line(text), width - MARGIN), paint)
     if finding.fix:
@@ -106,6 +108,15 @@ def _labelled(label: str, lines: list[str], paint: Paint) -> Iterator[str]:
     for number, line in enumerate(lines):
         lead = paint(f"{label:>{MARGIN - 2}}:", "label") + " " if number == 0 else " " * MARGIN
         yield lead + line
+
+
+def _sorted_out(related: tuple[Related, ...]) -> list[tuple[str, tuple[Related, ...]]]:
+    """Where the values came from, and what follows from the finding."""
+    following = [place for place in related if place.message.startswith(FOLLOWS)]
+    return [
+        ("from", tuple(place for place in related if place not in following)),
+        ("so", tuple(replace(place, message=place.message.removeprefix(FOLLOWS)) for place in following)),
+    ]
 
 
 def _origins(related: tuple[Related, ...], paint: Paint, room: int) -> Iterator[str]:

@@ -85,9 +85,9 @@ def _add(rules: dict[str, Rule], directory: Path) -> None:
             raise RuleError(f"{file}: a rule {id} exists already")
         added[id] = load(file, id)
     for rule in added.values():
-        for other in rule.supersedes:
+        for other in rule.silences:
             if other not in added and other not in rules:
-                raise RuleError(f"{rule.id} supersedes {other}, which does not exist")
+                raise RuleError(f"{rule.id} silences {other}, which does not exist")
         if rule.check is not None and rule.check not in checks():
             raise RuleError(f"{rule.id}: there is no check {rule.check}; there are {', '.join(sorted(checks()))}")
     rules.update(added)

@@ -157,6 +157,7 @@ def _finding(rule: Rule, verdict: _Verdict, profile: Profile) -> Finding:
         rule.why,
         argument,
         case.supersedes,
+        case.consequences,
     )
 
 

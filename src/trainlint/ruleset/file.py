@@ -58,6 +58,7 @@ class _Clause(BaseModel):
     fix: Few[dict[str, str]] | None = None
     strict_severity: Severity | None = None
     supersedes: Few[list[str]] | None = None
+    consequences: Few[list[str]] | None = None
 
 
 class _RuleTable(_Clause):
@@ -86,6 +87,7 @@ class Case:
     at: tuple[str, ...]
     fix: dict[str, Template]
     supersedes: tuple[str, ...]
+    consequences: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -127,9 +129,9 @@ class Rule:
         return min((case.severity for case in self.cases), key=order.index)
 
     @property
-    def supersedes(self) -> tuple[str, ...]:
-        """The rules that one of its cases silences."""
-        return tuple(dict.fromkeys(other for case in self.cases for other in case.supersedes))
+    def silences(self) -> tuple[str, ...]:
+        """The rules that one of its cases supersedes or has for consequences."""
+        return tuple(dict.fromkeys(other for case in self.cases for other in (*case.supersedes, *case.consequences)))
 
     @cached_property
     def prose(self) -> str:
@@ -267,6 +269,7 @@ def _case(table: _RuleTable, clause: _Clause) -> Case:
             for name, text in (clause.fix if clause.fix is not None else table.fix or {}).items()
         },
         tuple(clause.supersedes if clause.supersedes is not None else table.supersedes or ()),
+        tuple(clause.consequences if clause.consequences is not None else table.consequences or ()),
     )
 
 
