@@ -127,6 +127,32 @@ def test_add_ignores_leaves_a_clean_file(folder: Path) -> None:
     assert "# trainlint: ignore[lr/too-high-for-step, schedule/no-warmup] known" in (folder / "run_pt.sh").read_text()
 
 
+@pytest.mark.parametrize("indent", [1, 4, None])
+def test_a_notebook_is_fixed_and_its_findings_are_hidden_in_its_cells(tmp_path: Path, indent: int | None) -> None:
+    lines = [
+        "from peft import LoraConfig\n",
+        "from transformers import BitsAndBytesConfig\n",
+        "q = BitsAndBytesConfig(load_in_4bits=True)  # 学\n",
+        "c = LoraConfig(r=8, lora_alpha=4096)",
+    ]
+    cells = [
+        {"cell_type": "markdown", "source": ["# load_in_4bits"]},
+        {"cell_type": "code", "execution_count": 3, "outputs": [{"text": ["a\\u00e9"]}], "source": lines},
+    ]
+    before = json.dumps({"cells": cells, "nbformat": 4}, indent=indent, ensure_ascii=False) + "\n"
+    notebook = tmp_path / "a.ipynb"
+    notebook.write_text(before, "utf-8")
+    trainlint("lint", "--fix", "--unsafe-fixes", "a.ipynb", cwd=tmp_path)
+    fixed = before.replace("load_in_4bits=True", "load_in_4bit=True")
+    assert notebook.read_text("utf-8") == fixed
+    assert "lora/alpha-scale" in trainlint("lint", "a.ipynb", cwd=tmp_path).stdout
+    done = trainlint("lint", "--add-ignores", "--reason", 'a "trial"', "a.ipynb", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    comment = '  # trainlint: ignore[lora/alpha-scale] a \\"trial\\"'
+    assert notebook.read_text("utf-8") == fixed.replace("=4096)", f"=4096){comment}")
+    assert trainlint("lint", "--fail-on", "note", "a.ipynb", cwd=tmp_path).returncode == 0
+
+
 def test_a_baseline_hides_what_is_known_and_only_that(folder: Path) -> None:
     assert trainlint("baseline", "create", "run_pt.sh", cwd=folder).returncode == 0
     done = trainlint("lint", "--baseline", "trainlint-baseline.json", "run_pt.sh", cwd=folder)

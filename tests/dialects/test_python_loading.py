@@ -10,6 +10,7 @@ from trainlint.settings import Settings
 from trainlint.text import SourceText
 
 TRAINS = """\
+import transformers
 from peft import LoraConfig, PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, LlamaForCausalLM
 LoraConfig(r=8)
@@ -39,6 +40,7 @@ def found(line: str, head: str = TRAINS) -> list[tuple[str, str]]:
         ("AutoModelForCausalLM.from_pretrained('m', _attn_implementation='eager', use_flash_attention=True)", []),
         ("AutoModelForCausalLM.from_pretrained('m', dtype='auto', device_map='auto', token=t)", []),
         ("AutoTokenizer.from_pretrained('m', revisions='main')", []),
+        ("transformers.FlaxAutoModelForCausalLM.from_pretrained('m', dtypes=1)", []),
         ("PeftModel.from_pretrained(m, 'a', revisions='main')", []),
     ],
 )
@@ -59,6 +61,13 @@ def test_what_is_dropped_or_fails_is_an_error(line: str, severity: str) -> None:
     assert [(each.rule, each.severity) for each in report.findings] == [("arguments/unknown", severity)]
     (finding,) = report.findings
     assert (finding.fix is not None) is (severity == "error")
+
+
+def test_an_adapter_is_judged_whoever_takes_it() -> None:
+    head = "from peft import LoraConfig\nfrom transformers import Trainer, TrainingArguments\n"
+    train = "Trainer(wrap(model, lora), TrainingArguments('o'))\n"
+    report = lint([SourceText("a.py", f"{head}lora = LoraConfig(lora_alfa=8)\n{train}{train}")], Settings())
+    assert [each.at.text for each in report.findings if each.rule == "arguments/unknown"] == ["lora_alfa"]
 
 
 def test_a_class_of_another_project_may_take_more() -> None:

@@ -53,9 +53,8 @@ def add(document: Document, findings: Iterable[Finding], reason: str, *, base: P
 
     A comment goes to the end of the line, or above the command where the line is continued, or into the suppression that is
     there already; in a notebook into the cell, whose text the JSON holds line by line or in one. No edit changes what the file
-    says. JSON has no comments, so its findings become entries, with paths
-    relative to `base` (the configuration's directory; else the working directory). A finding that lies in another file is
-    left, as is one about a suppression.
+    says. JSON has no comments, so its findings become entries, with paths relative to `base` (the configuration's directory;
+    else the working directory). A finding that lies in another file is left, as is one about a suppression.
     """
     ours: list[Finding] = []
     left: list[Finding] = []

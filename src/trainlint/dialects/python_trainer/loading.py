@@ -1,4 +1,4 @@
-"""How a file loads its models: the keywords of `BitsAndBytesConfig` and `from_pretrained`, whoever is handed what they make.
+"""How a file makes its models: the keywords of `BitsAndBytesConfig`, `from_pretrained` and `LoraConfig`, whoever takes them.
 
 `BitsAndBytesConfig` drops a keyword that it does not know and says so in a log of level INFO (transformers 5.23.0,
 utils/quantization_config.py). `from_pretrained` hands on what it does not know: first to the configuration, which takes the
@@ -14,13 +14,15 @@ from dataclasses import replace
 
 from trainlint.dialects.argv import unknown_argument
 from trainlint.dialects.python_trainer.arguments import of_call, own
+from trainlint.dialects.python_trainer.model import OF_PEFT
 from trainlint.dialects.python_trainer.setup import Setup
 from trainlint.dialects.tables import Schema
 from trainlint.document import Call, Document
 from trainlint.facts import Arguments, Run
 
 OF_UNSLOTH = Schema("unsloth:from_pretrained")
-MODEL = re.compile(r"(Auto|For|Fast)?Model(For\w+)?$|\w+(For[A-Z]\w+|LMHeadModel|Model)$")
+MODEL = re.compile(r"(?!TF|Flax)\w*(Model|For[A-Z]\w+)")
+"""Classes whose `from_pretrained` loads a model of torch."""
 OF_CONFIGURATIONS = {"use_flash_attention"}
 """Attributes of some models' configurations that look like a keyword of `from_pretrained`."""
 SECTIONS = {
@@ -34,12 +36,16 @@ def link(run: Run, document: Document, setup: Setup, targets: Mapping[str, str])
     """Give a run the keywords of all such calls of its file, by role."""
     schemas = {role: schema.aimed(targets) for role, schema in SECTIONS.items()}
     found = {role: Arguments() for role in SECTIONS}
+    trained = [adapter.value for adapter in setup.adapters]
     for call in document.calls:
         if call.function.name == "BitsAndBytesConfig" and call.function.source != "local":
             closed = own(call, "transformers")
             _add(found["quantization"], of_call(setup, call, schemas["quantization"], "load_in_8bit", closed=closed))
         elif call.function.name == "from_pretrained":
             _add(found["loading"], _of_loading(call, setup, schemas["loading"], targets))
+        elif call.function.name == "LoraConfig" and own(call, "peft") and run.dialect != "peft" and call not in trained:
+            adapter = of_call(setup, call, OF_PEFT.aimed(targets), "r", closed=True)
+            _add(found["loading"], Arguments(issues=adapter.issues))  # which run it belongs to, nobody knows
     used = {role: arguments for role, arguments in found.items() if arguments.given or arguments.issues}
     run.linked = {**run.linked, **used}
     run.context = {**run.context, "linked_schemas": schemas}
