@@ -92,6 +92,8 @@ FACTS: dict[str, str] = {
     "max_eval_samples": "cap on the examples of an evaluation",
     "evaluation_overlap": "share of the evaluation's examples that are training examples, too",
     "streaming": "is the data streamed?",
+    "added_tokens": "tokens that the script adds to its tokenizer, padding left aside",
+    "masks_end": "does the collator exclude the end of text from the loss, as the script pads with it?",
     "eval_data": "is there evaluation data: yes, no, unknown",
     "eval_strategy": "when evaluation happens: no, steps, epoch",
     "eval_steps": "steps between evaluations",

@@ -372,6 +372,9 @@ SCRIPT_FACTS: dict[str, Derivation] = {
     "eval_datasets": _eval_datasets,
     "eval_split": _eval_split,
     "eval_data": lambda r: "unknown",
+    # what only a script in Python says
+    "added_tokens": lambda r: [],
+    "masks_end": lambda r: False,
 }
 
 # ---------------------------------------------------------------------------------------------------------- reading

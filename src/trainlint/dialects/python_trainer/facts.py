@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from trainlint.dialects import hf_trainer, trl
+from trainlint.dialects.base import names
+from trainlint.dialects.python_trainer.arguments import own
 from trainlint.dialects.python_trainer.model import (
     adapter,
     around,
@@ -18,8 +21,8 @@ from trainlint.dialects.python_trainer.model import (
     torch_dtype,
     use,
 )
-from trainlint.document import Call
-from trainlint.facts import Derivation, Unknown, View
+from trainlint.document import Call, Origin
+from trainlint.facts import Derivation, Fact, Unknown, View
 
 
 def stage(r: View) -> str:
@@ -65,10 +68,45 @@ def packing(r: View) -> bool:
 def eval_data(r: View) -> str:
     setup = setup_of(r)
     trainer = setup.trainer
-    if trainer is None or trainer.open is not None or len(trainer.positional) > 1:
+    if (
+        trainer is None
+        or not own(trainer, "transformers", "trl")
+        or trainer.open is not None
+        or len(trainer.positional) > 1
+    ):
         return "unknown"
     value = setup.option("eval_dataset")
     return "no" if value is None else "yes" if isinstance(value.value, Call) else "unknown"
+
+
+def added_tokens(r: View) -> list[str]:
+    """Tokens that the script adds to its tokenizer and gives rows of the embedding; padding learns nothing and is left out."""
+    tokenizer = around(r).tokenizer
+    if tokenizer is None or not around(r).resized:
+        return []
+    found = []
+    for added in tokenizer.methods:
+        if added.function.name in ("add_special_tokens", "add_tokens") and added.positional:
+            given = use(r, added.function.name, added.positional[0])
+            listed = given if isinstance(given, dict) else {"tokens": given}
+            found += [token for key, tokens in listed.items() if key != "pad_token" for token in names(tokens)]
+            if added.open is not None:
+                raise Unknown(added.open, "added_tokens")
+    return found
+
+
+def masks_end(r: View) -> bool:
+    """Is the end of text excluded from the loss, as the script pads with it and the collator goes by its number?"""
+    tokenizer, made = around(r).tokenizer, setup_of(r).option("data_collator")
+    pad = tokenizer.keywords.get("pad_token") if tokenizer is not None else None
+    collator = made.value if made is not None else None
+    if pad is None or not isinstance(collator, Call) or collator.function.name != "DataCollatorForLanguageModeling":
+        return False
+    mlm = setup_of(r).given(collator, "mlm")
+    if mlm is None or use(r, "mlm", mlm) or not re.fullmatch(r"\w+\.eos_token", pad.value.origin.text):
+        return False
+    at = Origin("literal", pad.value.origin.text, pad.at)
+    return bool(r.use("python.pad_token", Fact("pad_token", True, "known", at)))
 
 
 def _owned(derive: Derivation) -> Derivation:
@@ -114,6 +152,8 @@ FACTS: dict[str, Derivation] = {
     "packing": packing,
     "save_steps": save_steps,
     "eval_data": eval_data,
+    "added_tokens": added_tokens,
+    "masks_end": masks_end,
     "lora_rank": adapter("r"),
     "lora_alpha": adapter("lora_alpha"),
     "lora_dropout": adapter("lora_dropout"),

@@ -25,6 +25,7 @@ LANGUAGE_MODEL = re.compile(r"CausalLM|LMHead|LanguageModel|FastModel")
 WRAPPED = {"get_peft_model", "prepare_model_for_kbit_training", "prepare_model_for_int8_training", "PeftModel"}
 OPTIONS = (
     "model", "peft_config", "max_seq_length", "max_length", "packing", "eval_dataset", "optimizers", "optimizer_cls_and_kwargs",
+    "data_collator",
 )  # fmt: skip
 """What a trainer is handed besides its arguments, as far as it is read."""
 
@@ -112,6 +113,10 @@ class Surroundings:
     """Does it save models itself?"""
     adapters: bool
     """Does it make adapters?"""
+    tokenizer: Call | None = None
+    """What loads the tokenizer, where one call does."""
+    resized: bool = False
+    """Does it resize embeddings?"""
 
 
 def surroundings(document: Document) -> Surroundings:
@@ -121,16 +126,26 @@ def surroundings(document: Document) -> Surroundings:
         if INSTALLS.search(source.line(source.position(match.start()).line)):
             pin = Pin(match[2], document.at(Span(*match.span())))
             versions.setdefault(match[1], {}).setdefault(pin.version, pin)
+    called = {method.function.name for call in calls for method in call.methods}
+    tokenizers = [call for call in calls if re.search(r"Tokenizer\w*\.from_pretrained$", call.function.path)]
     return Surroundings(
         {package: next(iter(found.values())) for package, found in versions.items() if len(found) == 1},
         any("unsloth" in call.function.path.partition(".")[0] for call in calls),
-        any(method.function.name.startswith(("save_", "push_to")) for call in calls for method in call.methods),
+        any(name.startswith(("save_", "push_to")) for name in called),
         any(call.function.name in ("LoraConfig", "get_peft_model") for call in calls),
+        tokenizers[0] if len(tokenizers) == 1 else None,
+        "resize_token_embeddings" in called,
     )
 
 
 def setups(document: Document) -> Iterator[list[Setup]]:
     """The runs of a file, each with the ways that it may go: a trainer's arguments, or alone where no call takes them."""
+    of_text = not any("Processor" in call.function.path for call in document.calls)
+    for ways in _trained(document):
+        yield [staged for setup in ways for staged in _staged(setup, of_text)]
+
+
+def _trained(document: Document) -> Iterator[list[Setup]]:
     taken = set()
     for call in document.calls:
         given = [call.keywords["args"].value] if "args" in call.keywords else []
@@ -184,14 +199,14 @@ def _ways(config: Call, trainer: Call | None, wrapper: Call | None = None) -> li
         setup = _follow(Setup(config, trainer, waiting.pop(0)), wrapper)
         branch = setup.undecided()
         if branch is None or len(done) + len(waiting) + len(branch.values) > MOST_WAYS:
-            done += _staged(setup)
+            done.append(setup)
         else:
             waiting += [{**setup.picks, branch.at: way} for way in range(len(branch.values))]
     return done
 
 
-def _staged(setup: Setup) -> list[Setup]:
-    """TRL's classes say the stage. The plain Trainer trains a model for what it is; a language model it pre-trains or tunes."""
+def _staged(setup: Setup, of_text: bool) -> list[Setup]:
+    """TRL's classes say the stage. The plain Trainer trains a model for what it is; one of text it pre-trains or tunes."""
     for call in (setup.config, setup.trainer):
         name = call.function.name if call is not None else ""
         found = STAGES.get(name) or STAGES.get(f"{name.removesuffix('Trainer')}Config")
@@ -201,7 +216,7 @@ def _staged(setup: Setup) -> list[Setup]:
     kind = setup.base.function.path.rpartition(".")[0].rpartition(".")[2] if setup.base is not None else ""
     if kind and not LANGUAGE_MODEL.search(kind):
         return [replace(setup, stage=kind)]
-    if kind and trainer is not None and trainer.name == "Trainer" and trainer.source != "local":
+    if kind and of_text and trainer is not None and trainer.name == "Trainer" and trainer.source != "local":
         return [replace(setup, stage=stage) for stage in ("pt", "sft")]
     return [setup]
 
