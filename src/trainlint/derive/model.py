@@ -22,7 +22,9 @@ CHAT = re.compile(r"(^|[-_./])(chat|instruct|it|sft|rlhf|dpo|assistant)($|[-_.\d
 TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end_of_turn|>", "<|eot|>", "<|end|>")
 """What ends a turn of a dialogue. A tokenizer that takes it for the end of every text belongs to a model that was tuned."""
 WIDTHS = {"float32": 4, "bfloat16": 2, "float16": 2}
-EMBEDDINGS = ("embed_tokens", "lm_head", "wte", "embed_in", "embed_out", "word_embeddings", "output_layer")
+EMBEDDINGS = (
+    "embed_tokens", "lm_head", "wte", "embed_in", "embed_out", "word_embeddings", "output_layer", "all-embedding",
+)  # fmt: skip
 
 
 # --------------------------------------------------------------------------------------------------- where it is found

@@ -192,12 +192,24 @@ def _spread_by(r: View) -> str | None:
     return "Megatron" if any(r.given(name) for name in MEGATRON_KEYS) else None
 
 
+GROWS_BY = ("resize_vocab", "add_tokens", "add_special_tokens", "new_special_tokens")
+"""What gives the embedding new rows."""
+
+
+def _modules_to_save(r: View) -> list[str]:
+    """Beside a new adapter, LLaMA-Factory trains the layers of a vocabulary that grows by itself."""
+    named: list[str] = hf_script.modules("additional_target")(r)
+    if named or r.method not in hf_script.LORA:
+        return named
+    return ["embed_tokens", "lm_head"] if any(r.given(name) and r.arg(name) for name in GROWS_BY) else []
+
+
 OWN_ADAPTER: dict[str, Derivation] = {
     "lora_rank": hf_script.lora("lora_rank"),
     "lora_alpha": lambda r: _alpha(r) if r.method in hf_script.LORA else None,
     "lora_dropout": hf_script.lora("lora_dropout"),
     "target_modules": hf_script.modules("lora_target"),
-    "modules_to_save": hf_script.modules("additional_target"),
+    "modules_to_save": _modules_to_save,
 }
 FACTS: dict[str, Derivation] = {
     **hf_trainer.FACTS,
