@@ -175,6 +175,17 @@ def test_hydra_defaults_are_put_where_they_are_named() -> None:
     assert arguments["role.actor.n"] == {"type": "any", "default_expression": "${oc.select:x,1}"}
 
 
+def test_a_group_that_is_chosen_names_the_parts() -> None:
+    files = {
+        "c/top.yaml": "defaults:\n  - engine: dp\n  - actor@actor: ${engine}_actor\n  - _self_\n",
+        "c/other.yaml": "defaults:\n  - top\n  - override engine: mega\n  - _self_\n",
+        "c/actor/dp_actor.yaml": "lr: 1.0\n",
+        "c/actor/mega_actor.yaml": "tp: 2\n",
+    }
+    assert compose(files, "c/top.yaml") == {"actor": {"lr": 1.0}}
+    assert compose(files, "c/other.yaml") == {"actor": {"tp": 2}}
+
+
 def test_what_recipes_read() -> None:
     source = module('def f(self, cfg):\n    cfg.get("clip", None)\n    x = cfg.optimizer.lr\n    cfg.batch_size\n')
     assert ast.unparse(source.tree)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from posixpath import normpath
@@ -83,22 +84,30 @@ def read_parameter(shape: Shape, default: ast.expr | None, scope: Scope) -> Defi
 # ------------------------------------------------------------------------------------------------------------- Hydra
 
 
-def compose(files: Mapping[str, str], path: str) -> dict[str, Any]:
-    """A Hydra configuration with those that its `defaults` list names put where it says."""
+def compose(files: Mapping[str, str], path: str, overrides: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """A Hydra configuration with those that its `defaults` list names put where it says.
+
+    `${group}` in a name is what the list, or the `override` of a file that takes this one in, chooses for that group.
+    """
     body = yaml.safe_load(files[path]) or {}
     defaults = body.pop("defaults", ["_self_"])
     folder = PurePosixPath(path).parent
     result: dict[str, Any] = {}
-    for entry in [*defaults, *([] if "_self_" in defaults else ["_self_"])]:
-        if entry == "_self_":
+    entries = [entry if isinstance(entry, dict) else {"": entry} for entry in defaults]
+    named = [(str(group), name) for entry in entries for group, name in list(entry.items())[:1]]
+    own = {group.removeprefix("override "): name for group, name in named if group.startswith("override ")}
+    forced = {**own, **(overrides or {})}
+    chosen = {**dict(named), **forced}
+    for group, name in [*named, *([] if ("", "_self_") in named else [("", "_self_")])]:
+        if name == "_self_":
             _merge(result, body)
             continue
-        group, name = next(iter(entry.items())) if isinstance(entry, dict) else ("", entry)
-        group, _, package = str(group).removeprefix("override ").partition("@")
+        group, _, package = group.removeprefix("override ").partition("@")
+        name = re.sub(r"\$\{(\w+)\}", lambda match: str(chosen.get(match[1], match[0])), str(forced.get(group, name)))
         found = normpath(folder / group / f"{name}.yaml")
-        if name is None or found not in files:
+        if found not in files:
             continue
-        part: Any = compose(files, found)
+        part: Any = compose(files, found, forced)
         for key in reversed(
             [key for key in (package or group).replace("/", ".").split(".") if key not in ("", "_here_")]
         ):
