@@ -79,9 +79,9 @@ class Reader:
         if not all(any(strict.follows(known) for strict in self.strict) for known in self.known):
             self.result.drops = self.result.open is None
             self.result.leave_open("its parser lets unknown arguments pass (parse_known_args)")
-        return self._finished(len(self.strict) == 1 and not self.known)
+        return self.settled(len(self.strict) == 1 and not self.known)
 
-    def _finished(self, once: bool) -> Parser:
+    def settled(self, once: bool = False) -> Parser:
         """`once`: one parse of the command line decides."""
         for dest, value in self._defaults:
             self.result.set_default(dest, value)
@@ -92,7 +92,7 @@ class Reader:
                 name for name, declaration in self.result.declarations.items() if declaration.entry.get("required")
             }
         for name, reader in self._commands:
-            self.result.add_command(name, reader._finished(once))
+            self.result.add_command(name, reader.settled(once))
         return self.result if self._whole else self.result.dissolved()
 
     def parsed(self, call: ast.Call, frame: Frame) -> None:
