@@ -8,7 +8,7 @@ import pytest
 
 from helpers_scripts import command, script
 
-CLICK = "import click\n\n\n@click.command()\n@click.option('--lr', {})\n@click.argument('data')\ndef main(lr, data):\n    pass\n\n\nmain()\n"
+CLICK = "import click\n@click.command()\n@click.option('--lr', {})\n@click.argument('data')\ndef main(lr, data): pass\nmain()\n"
 TYPER = "import typer\n\n\ndef main(data: str, lr: float = typer.Option({})):\n    pass\n\n\ntyper.run(main)\n"
 
 

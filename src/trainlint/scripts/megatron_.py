@@ -31,8 +31,11 @@ def read(script: Module, project: Project) -> Parser | None:
         for call, frame in calls_in(module.tree, Frame.of(module)) if module is not None else ():
             with contextlib.suppress(Unread):
                 reader.parsed(call, frame)
+    if not reader.result.declarations:
+        return None
+    reader.result.extends = True
     reader.result.leave_open("Megatron-LM declares more")
-    return reader.settled() if reader.result.declarations else None
+    return reader.settled()
 
 
 def _provided(reader: Reader, value: ast.expr, frame: Frame) -> None:
