@@ -154,6 +154,11 @@ def _alien(name: str, value: Any) -> bool:
 
 def of(document: Document, started: Started, context: Context) -> Declared | None:
     """The parser of the script that a command starts; None where the script is not here or its parser cannot be read."""
+    own = _read(document, started, context)
+    return None if own is None or own.parser.extends else own
+
+
+def _read(document: Document, started: Started, context: Context) -> Declared | None:
     directories = context.files.directories(document.source, started.command.directory)
     found = _script(started, directories)
     if found is None:
@@ -201,7 +206,7 @@ def _joined(schemas: Sequence[Schema]) -> Schema:
 
 def extend(schema: Schema, document: Document, started: Started, context: Context, closed: bool) -> tuple[Schema, bool]:
     """A framework's own arguments, with those that the script on disk adds to them: it may be a fork, or newer."""
-    own = of(document, started, context)
+    own = _read(document, started, context)
     if own is None:
         return schema, closed
     added = {name: spec for name, spec in own.schema.own.items() if name not in schema}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from trainlint.dialects import argv, megatron_model, scale
+from trainlint.dialects import argv, declared, megatron_model, scale
 from trainlint.dialects.base import Context, Dialect, arg, from_command, from_tree
 from trainlint.dialects.convert import Rejected, from_lax
 from trainlint.dialects.launchers import Started
@@ -191,15 +191,19 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
     )
     if not dashed or (not named and not _is_run(flags)):
         return None
-    arguments = argv.read(document.source, started.words, SCHEMA, closed=False, dashes=True)
+    schema, _ = declared.extend(SCHEMA, document, started, context, False)
+    arguments = argv.read(document.source, started.words, schema, closed=False, dashes=True)
     if not _is_run(set(arguments.given)) and "yaml_cfg" not in arguments.given:
         return None
     arguments.issues = _typos(arguments.issues)
     misspelt = {issue.name.replace("-", "_") for issue in arguments.issues if issue.replacement is not None}
-    if set(arguments.given) - SCHEMA.keys() - misspelt:
-        arguments.issues = [i for i in arguments.issues if i.kind not in VALUES and i.replacement is None]
+    forked = set(arguments.given) - SCHEMA.keys() - misspelt
+    if forked:
+        arguments.issues = [i for i in arguments.issues if i.kind not in VALUES or i.name not in SCHEMA]
+    if forked - schema.keys():
+        arguments.issues = [i for i in arguments.issues if i.replacement is None]
     _put_yaml_below(arguments, document, started, context)
-    return [from_command(DIALECT, document, started, context, arguments, SCHEMA)]
+    return [from_command(DIALECT, document, started, context, arguments, schema)]
 
 
 def _typos(issues: list[ArgumentIssue]) -> list[ArgumentIssue]:

@@ -9,7 +9,7 @@ import ast
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from trainlint.scripts import absl_, argparse_, click_, fire_, tyro_
+from trainlint.scripts import absl_, argparse_, click_, fire_, megatron_, tyro_
 from trainlint.scripts.frames import dotted
 from trainlint.scripts.model import Declaration, Parser, Unread
 from trainlint.scripts.names import MUTATORS, Module
@@ -23,6 +23,7 @@ STYLES: tuple[tuple[tuple[str, ...], Style], ...] = (
     (tyro_.MARKS, tyro_.read),
     (click_.MARKS, click_.read),
     (absl_.MARKS, absl_.read),
+    (megatron_.MARKS, megatron_.read),
     (("import",), argparse_.read),  # a script without a parser of its own may import one
 )
 """Words of which a script has one where it may use the style, and the reader of the style."""

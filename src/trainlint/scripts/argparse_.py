@@ -33,6 +33,8 @@ HARMLESS = frozenset(
      "parse_json_file", "parse_yaml_file", "parse_dict"}
 )  # fmt: skip
 """What a program does with a parser without declaring anything."""
+PLAIN = frozenset({"type", "nargs", "choices", "action", "dest"})
+"""Where None says nothing."""
 BUILTINS = frozenset({"print", "isinstance", "len", "id", "type", "vars", "dir", "repr", "str", "hasattr"})
 HF_PARSERS = frozenset({"HfArgumentParser", "TrlParser"})
 EXTENDS = "add_config_arguments"
@@ -79,9 +81,9 @@ class Reader:
         if not all(any(strict.follows(known) for strict in self.strict) for known in self.known):
             self.result.drops = self.result.open is None
             self.result.leave_open("its parser lets unknown arguments pass (parse_known_args)")
-        return self._finished(len(self.strict) == 1 and not self.known)
+        return self.settled(len(self.strict) == 1 and not self.known)
 
-    def _finished(self, once: bool) -> Parser:
+    def settled(self, once: bool = False) -> Parser:
         """`once`: one parse of the command line decides."""
         for dest, value in self._defaults:
             self.result.set_default(dest, value)
@@ -92,7 +94,7 @@ class Reader:
                 name for name, declaration in self.result.declarations.items() if declaration.entry.get("required")
             }
         for name, reader in self._commands:
-            self.result.add_command(name, reader._finished(once))
+            self.result.add_command(name, reader.settled(once))
         return self.result if self._whole else self.result.dissolved()
 
     def parsed(self, call: ast.Call, frame: Frame) -> None:
@@ -393,6 +395,7 @@ class Reader:
         except Unevaluable:
             flags = [None]
         options = {keyword.arg: decided(keyword.value, frame.scope) for keyword in call.keywords}
+        options = {key: node for key, node in options.items() if key not in PLAIN or not _is_none(node)}
         if not flags or not all(isinstance(flag, str) and flag for flag in flags):
             line = getattr(call, "lineno", 0)
             self.result.leave_open(f"line {line} of {frame.module.path} declares what the program puts together")
@@ -448,6 +451,10 @@ def _parents(call: ast.Call) -> list[ast.expr]:
     """The parsers that a new one takes its arguments from, where they are listed."""
     given = next((keyword.value for keyword in call.keywords if keyword.arg == "parents"), None)
     return given.elts if isinstance(given, ast.List | ast.Tuple) else []
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
 
 
 def _is_true(node: ast.expr | None, *, absent: bool) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from trainlint.scripts.fields import Definition, read_default
@@ -15,6 +16,8 @@ from trainlint.scripts.shapes import read_type
 from trainlint.scripts.values import Unevaluable, evaluate, type_name
 
 MARKS = ("click", "typer")
+ANSWERS = frozenset({None, "prompt", "envvar", "callback", "default_factory", "cls"})
+"""Where else an option may get its value from."""
 TYPES = {"int": "int", "float": "float", "str": "str", "INT": "int", "FLOAT": "float", "STRING": "str", "bool": "bool",
          "BOOL": "bool", "Path": "str", "File": "str"}  # fmt: skip
 
@@ -27,7 +30,7 @@ def read(script: Module, project: Project) -> Parser | None:
     if len(commands) > 1:
         raise Unread("it has several commands")
     function, frame, style = commands[0]
-    parser = Parser(abbreviations=False, greedy=True)
+    parser = Parser(abbreviations=False, greedy=True, demands="Missing option")
     parser.add(Declaration("help", ("--help",), {"type": "any", "default": None, "values": 0}))
     if style == "typer":
         _signature(parser, function, frame, project)
@@ -75,7 +78,7 @@ def _decorators(parser: Parser, function: Function, frame: Frame, project: Proje
         if call is not None and name == "click.option":
             _option(parser, call, frame, project)
         elif name == "click.argument":
-            parser.positionals = None
+            parser.take(None if call is not None and any(k.arg in (None, "nargs") for k in call.keywords) else 1)
         elif name == "click.command":
             for keyword in call.keywords if call is not None else ():
                 if keyword.arg in (None, "context_settings", "cls", "params"):
@@ -105,6 +108,8 @@ def _option(parser: Parser, call: ast.Call, frame: Frame, project: Project) -> N
     entry = _entry({key: value for key, value in options.items() if key is not None}, frame, bool(off))
     negations = [f"--no-{named.replace('_', '-')}"] if off == [f"--no-{named.replace('_', '-')}"] else []
     at = project.locate(frame.module, call)
+    if entry.get("required") and not options.keys() & ANSWERS:
+        parser.required.add(named)
     parser.add(Declaration(named, (*flags, *negations), entry, at, named))
     for flag in off:
         if flag not in negations:
@@ -178,11 +183,11 @@ def _signature(parser: Parser, function: Function, frame: Frame, project: Projec
         assert isinstance(node, ast.arg)
         said = default if isinstance(default, ast.Call) else _annotated(node.annotation)
         if isinstance(said, ast.Call) and (external(said.func, frame.scope) or "") == "typer.Argument":
-            parser.positionals = None
+            parser.take(_words(node, said))
             continue
         is_option = isinstance(said, ast.Call) and (external(said.func, frame.scope) or "") == "typer.Option"
         if default is None and not is_option:
-            parser.positionals = None
+            parser.take(_words(node, None))
             continue
         entry = _parameter(node, default, said if is_option else None, frame)
         flags = _spellings(said, frame) if is_option else []
@@ -193,9 +198,18 @@ def _signature(parser: Parser, function: Function, frame: Frame, project: Projec
         if entry["type"] == "bool" and not any("/" in flag for flag in flags):
             flags = [*flags, *(f"--no-{flag[2:]}" for flag in flags if flag.startswith("--"))]
         flags = [part.strip() for flag in flags for part in flag.split("/")]
+        if entry.get("required") and isinstance(said, ast.Call) and not {k.arg for k in said.keywords} & ANSWERS:
+            parser.required.add(name)
         parser.add(Declaration(name, tuple(flags), entry, project.locate(frame.module, node), name))
     if function.args.vararg or function.args.kwarg:
         parser.leave_open("its command takes any argument")
+
+
+def _words(node: ast.arg, said: ast.Call | None) -> int | None:
+    """How many words a typer argument takes: one, or nobody knows how many where its type holds several or is its own."""
+    text = ast.unparse(node.annotation) if node.annotation is not None else "str"
+    own = said is not None and any(keyword.arg not in ("help", "show_default", "metavar") for keyword in said.keywords)
+    return None if own or re.search(r"list|tuple|set|sequence", text, re.IGNORECASE) else 1
 
 
 def _annotated(annotation: ast.expr | None) -> ast.expr | None:

@@ -55,6 +55,8 @@ class Parser:
     """What it says where a required argument is missing."""
     exclusive: list[tuple[str, ...]] = field(default_factory=list)
     """Flags of which only one may be given."""
+    extends: bool = False
+    """Does it hold only what a script adds to a framework's own parser?"""
     commands: dict[str, Parser] = field(default_factory=dict)
     """The parsers of its subcommands: the first word beside flags chooses one, which reads everything after it."""
     greedy: bool = False
@@ -102,7 +104,9 @@ class Parser:
         whole = replace(self, declarations=dict(self.declarations), sections=list(self.sections), commands={})
         for parser in self.commands.values():
             whole.join(parser.dissolved())
-        whole.positionals = None
+        if self.commands:
+            whole.forget_defaults()
+            whole.positionals = None
         return whole
 
     def set_default(self, dest: str | None, value: Definition) -> None:

@@ -18,8 +18,12 @@ ACTIONS_WITHOUT_VALUE = {"store_true", "store_false", "store_const", "count", "h
 
 
 def decided(node: ast.expr, scope: Scope) -> ast.expr:
-    """The branch of `1e-6 if prefix == "actor" else 9e-6` that holds, where that can be told."""
+    """The branch of `1e-6 if prefix == "actor" else 9e-6` that holds, or what a parameter was given, where that can be told."""
     match node:
+        case ast.Name(id=name) if len(bound := scope.local.get(name, [])) == 1 and isinstance(
+            bound[0], ast.Name | ast.Constant
+        ):
+            return bound[0]
         case ast.IfExp(test=ast.Compare(left=left, ops=[ast.Eq()], comparators=[right])):
             with contextlib.suppress(Unevaluable):
                 return node.body if evaluate(left, scope) == evaluate(right, scope) else node.orelse

@@ -30,7 +30,7 @@ class Stage:
 
 def parse_calls(script: Module) -> list[tuple[ast.Call, Frame]]:
     """The calls that parse the command line of a script, each with the frame that it stands in."""
-    calls = list(_calls_in(script.tree, Frame.of(script))) if any(mark in script.source for mark in PARSES) else []
+    calls = list(calls_in(script.tree, Frame.of(script))) if any(mark in script.source for mark in PARSES) else []
     return calls or list(_followed(script, script.tree, Frame.of(script), 0, set()))
 
 
@@ -68,7 +68,8 @@ def is_command_line(node: ast.expr, frame: Frame) -> bool:
     return False
 
 
-def _calls_in(node: ast.AST, frame: Frame) -> Iterator[tuple[ast.Call, Frame]]:
+def calls_in(node: ast.AST, frame: Frame) -> Iterator[tuple[ast.Call, Frame]]:
+    """The parse calls that stand in a part of a module."""
     for found, where in visit(node, frame):
         # `arguments.parse_args()` and `self.parse_args()` are the project's own, which are followed as any function is
         match found:
@@ -90,7 +91,7 @@ def _followed(
         seen.add(id(body))
         if not any(mark in home.module.source for mark in MARKS):
             continue
-        calls = list(_calls_in(body, home))
+        calls = list(calls_in(body, home))
         yield from calls
         if not calls and depth < MAX_DEPTH:
             yield from _followed(home.module, body, home, depth + 1, seen)
