@@ -41,6 +41,20 @@ def test_parameters_follow_from_the_shape(model: Model) -> None:
         assert (shape.active - shape.embeddings) * 0.95 < model.active_parameters < shape.active * 1.05
 
 
+@pytest.mark.parametrize("model", MODELS, ids=str)
+def test_numbers_are_of_their_kind(model: Model) -> None:
+    """Positions come in multiples of 1,024, heads divide the width, and groups of keys the heads."""
+    found = {name: architecture.number(model.config, name) for name in architecture.NAMES}
+    assert (found["positions"] or 1024) % 1024 == 0
+    assert (found["heads"] or 1) % (found["kv_heads"] or 1) == 0
+    if found["hidden"] and found["heads"] and not found["head_dim"] and "kv_lora_rank" not in model.config:
+        assert found["hidden"] % found["heads"] == 0
+    assert found["vocab"] is None or 30_000 <= found["vocab"] <= 300_000
+    assert model.dtype in (None, "bfloat16", "float16", "float32")
+    if model.active_parameters is not None and model.parameters is not None:
+        assert model.active_parameters < model.parameters
+
+
 @pytest.mark.parametrize(
     ("name", "named"),
     [

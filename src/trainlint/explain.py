@@ -323,7 +323,9 @@ def _memory(card: _Card) -> list[str]:
         said.append("unless the launch shards the model")
     if said and card.value("gpu_memory"):
         said.append(f"it has {card.show('gpu_memory')}")
-    lines = [" · ".join([*(said or [f"? ({bound.reason})"]), checkpointing])]
+    option = OPTIONS.get(bound.missing)
+    missing = f"? ({bound.reason}{f', say it with {option}' if option else ''})"
+    lines = [" · ".join([*(said or [missing]), checkpointing])]
     known = [part for part in PARTS if card.value(f"memory_{part}")]
     if known:
         parts = [f"{part} {card.show(f'memory_{part}', '.3g')}" for part in known]

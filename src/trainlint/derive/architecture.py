@@ -80,6 +80,11 @@ class Architecture:
         return self._matrices(self.experts)
 
     @property
+    def of_experts(self) -> int:
+        """Parameters of the experts that are chosen among."""
+        return self.expert_layers * self.experts * _size(self.expert) if self.expert is not None else 0
+
+    @property
     def parameters(self) -> int:
         return self.embeddings + self.matrices + self._norms
 

@@ -2,8 +2,9 @@
 
 The bound is weights, gradients and optimizer states alone: 16 bytes a parameter for full training with Adam and 32-bit weights
 for the optimizer (ZeRO paper: 2 + 2 + 12), 8 where weights, gradients and states are all 16 bits wide, 2 for the frozen 16-bit
-base of LoRA, 0.6 for a 4-bit base. Whatever is not known to stay on the GPU is taken as absent. The estimate is the best guess;
-docs/memory.md compares both with measured runs.
+base of LoRA, the stated bits for a quantised one. Whatever is not known to stay on the GPU is taken as absent, and what is
+sharded in a way that is not known is taken to be spread over all GPUs. The estimate is the best guess; docs/memory.md compares
+both with measured runs.
 """
 
 from __future__ import annotations
@@ -16,9 +17,19 @@ from trainlint.facts import Unknown, View
 
 GIB = 2**30
 WEIGHTS, GRADIENTS, OPTIMIZER, PURE_OPTIMIZER = 2.0, 2.0, 12.0, 4.0
-FROZEN = {"lora": 2.0, "qlora": 0.6}
-PACKED = re.compile(r"awq|gptq|gguf|int[48]|[48][-_]?bit|fp[48]|nf4|gpt-oss", re.IGNORECASE)
-"""Names of checkpoints that hold their weights in 8 bits or fewer."""
+FROZEN = ("lora", "qlora")
+STORED: tuple[tuple[re.Pattern[str], int], ...] = (
+    (re.compile(r"awq|int4|(?<!\d)4[-_]?bit|nf4|fp4|gpt-oss", re.IGNORECASE), 4),
+    (re.compile(r"fp8|int8|(?<!\d)8[-_]?bit", re.IGNORECASE), 8),
+    (re.compile(r"gptq|gguf|[1-8][-_]?bit", re.IGNORECASE), 1),
+)
+"""What names and methods of checkpoints say of the bits that they hold a weight in: at least so many."""
+PARTLY_KEPT = re.compile(r"[48]-?bit|paged|galore|apollo|lomo|mini|anyprecision|fp8|bnb")
+"""Optimizers whose states are narrower or fewer than Adam's own, or may leave the GPU."""
+PAIRED = frozenset({"dpo", "ipo", "orpo", "simpo", "cpo", "rm"})
+"""Stages that pass a chosen and a rejected sequence through the model for each example."""
+COMPARED = frozenset({"dpo", "ipo", "kto"})
+"""Stages that compare the model with what it was before."""
 SEVERAL_PARTS = re.compile(
     r"(^|[^a-z])(vl|vlm|vision|omni|audio|ocr|llava|internvl)([^a-z]|$)|\d+(\.\d+)?v(-|$)", re.IGNORECASE
 )
@@ -26,6 +37,8 @@ SEVERAL_PARTS = re.compile(
 
 ACCUMULATED = 4.0
 """Bytes of a gradient: 32 bits, as DeepSpeed and autocast keep it (transformers documentation, model memory anatomy)."""
+PACKED_FOR_LORA = re.compile(r"awq|gptq|bnb", re.IGNORECASE)
+"""Checkpoints that LoRA trains on as they are; others may be unpacked when they are loaded."""
 QUANTISED = {4: 0.53, 8: 1.03}
 """Bytes of a weight in so many bits, with its share of the scales of blocks of 64."""
 LIVE_PARAMETERS = 1e9
@@ -57,7 +70,7 @@ def sharding_stage(r: View) -> int:
             raise Unknown(f"how {r.spread_by} shards is not known", "sharding_stage")
         return int(r.zero_stage)
     words = str(fsdp).lower()
-    if "offload" in words or "hybrid" in words:
+    if "hybrid" in words or "no_shard" in words:
         raise Unknown(f"how {fsdp} shards is not known", "sharding_stage")
     if "shard_grad_op" in words:
         return 2
@@ -79,64 +92,103 @@ def _undivided(r: View) -> int:
     return 1
 
 
+def model_parallel_size(r: View) -> float:
+    return float(r.tensor_parallel_size * r.pipeline_parallel_size)
+
+
 def tokens_per_micro_step(r: View) -> int:
     """Tokens that are on one GPU at a time."""
-    return int(r.per_device_train_batch_size * r.sequence_length)
+    sequences = r.per_device_train_batch_size * (2 if r.stage in PAIRED else 1)
+    return int(sequences * r.sequence_length)
 
 
-def _shards(r: View, stage: int) -> int:
+def reference_model(r: View) -> bool:
+    """Adapters are switched off to get the model as it was; in full training a second copy is loaded."""
+    return r.stage in COMPARED and r.method not in FROZEN
+
+
+def _shards(r: View, stage: int) -> float:
     """Over how many GPUs what this stage shards is spread."""
-    divided = r.tensor_parallel_size * r.pipeline_parallel_size
-    if r.sharding_stage < stage:
-        return int(divided)
-    return int(max(r.world_size, divided))
+    divided: float = r.model_parallel_size
+    return max(r.world_size, divided) if r.sharding_stage >= stage else divided
 
 
 # -------------------------------------------------------------------------------------------------- the sure bound
 
 
 def memory_lower_bound(r: View) -> float:
-    """GiB per GPU. Whatever is not known to stay on the GPU is taken as absent, so that the bound holds."""
-    parameters = r.model_parameters
-    spread = "FSDP" if r.fsdp else r.spread_by
-    if spread:
-        raise Unknown(f"{spread} may shard or offload everything", "memory_lower_bound")
-    _check_stored(r, "memory_lower_bound")
-    offload, stage, shards = r.offload, r.zero_stage, 1
-    if stage:
-        shards = r.world_size
+    """GiB on the GPU that holds most. Whatever is not known to stay on a GPU is taken as absent, so that the bound holds."""
+    offload = r.offload
+    weights, gradients, states = _least(r)
+    if offload == "parameters":
+        weights = 0.0
+    if offload != "none":
+        gradients = states = 0.0  # gradients leave the GPU as they are made (ZeRO-Offload, arXiv:2101.06840)
+    size = sum(part / _shards_at_most(r, stage) for part, stage in ((weights, 3), (gradients, 2), (states, 1)) if part)
+    if not size:
+        raise Unknown("weights, gradients and optimizer states may all be kept off the GPU", "memory_lower_bound")
+    rollout = r.run.fact("memory_rollout")
+    return float(size / GIB + (r.use("memory_rollout", rollout) if rollout.known else 0))
+
+
+def _least(r: View) -> tuple[float, float, float]:
+    """Bytes of all weights, gradients and optimizer states, before anything is spread."""
+    parameters, stored = r.model_parameters, _stored_bits(r)
     if r.method in FROZEN:
-        bits = r.quantization_bits
-        packed = r.method == "qlora" or bits is not None
-        held = 0.0 if offload == "parameters" else FROZEN["qlora" if packed else "lora"]
-        if bits in (1, 2, 3):
-            held = min(held, bits / 8)
-        return float(parameters * held / (shards if stage == 3 else 1) / GIB)
+        bits = r.quantization_bits or (4 if r.method == "qlora" else stored)
+        return _in_bits(r, min(bits, stored or 16)) if bits else WEIGHTS * parameters, 0.0, 0.0
     if r.method != "full":
         raise Unknown(f"what {r.method} keeps in memory is not known", "memory_lower_bound")
-    if r.optimizer_family != "adam" or "8bit" in str(r.optim) or "paged" in str(r.optim):
+    _check_trained(r, stored, "memory_lower_bound")
+    if r.optimizer_family != "adam" or PARTLY_KEPT.search(str(r.optim).lower()):
         raise Unknown(f"the states of {r.optim} are not known", "memory_lower_bound")
-    weights = 0.0 if offload == "parameters" else WEIGHTS / (shards if stage == 3 else 1)
-    gradients = GRADIENTS / (shards if stage >= 2 else 1)
+    copies = 2 if r.run.fact("reference_model").known and r.reference_model else 1
     states = OPTIMIZER if r.fp32_copy else PURE_OPTIMIZER
-    optimizer = 0.0 if offload != "none" else states / (shards if stage >= 1 else 1)
-    return float(parameters * (weights + gradients + optimizer) / GIB)
+    return copies * WEIGHTS * parameters, GRADIENTS * parameters, states * parameters
 
 
-def _check_stored(r: View, wanted: str) -> None:
-    """Raises `Unknown` where fewer bits are stored or a part of the model may be frozen."""
+def _in_bits(r: View, bits: float) -> float:
+    """Bytes of a frozen base in so many bits. Its embeddings stay in 16, where its shape tells how large they are."""
+    whole = float(r.model_parameters * bits / 8)
+    if "model" not in r.run.derivations or not r.run.fact("model").known or r.model.quantization:
+        return whole
+    try:
+        of_model = shape(r)
+    except Unknown:
+        return whole
+    return of_model.matrices * bits / 8 + of_model.vocab * of_model.hidden * 2.0
+
+
+def _shards_at_most(r: View, stage: int) -> float:
+    """Every weight, gradient and state lies on one of the GPUs at least: where nothing more is known, on any of them."""
+    if all(r.run.fact(name).known for name in ("sharding_stage", "model_parallel_size")):
+        return _shards(r, stage)
+    return float(r.world_size)
+
+
+def _stored_bits(r: View) -> int | None:
+    """The bits at least that the checkpoint holds a weight in; None for one of 16 or more."""
+    said = []
     if "model_name_or_path" in r.run.derivations:
-        name = str(r.model_name_or_path)
-        if PACKED.search(name):
-            raise Unknown(f"{name} is stored with fewer bits, by its name", wanted)
-        if r.method == "full" and SEVERAL_PARTS.search(name):
-            raise Unknown(f"{name} has parts beside the text model, by its name", wanted)
-    if not r.run.fact("model").known:
-        return
-    if r.model.quantization:
-        raise Unknown(f"{r.model} is stored quantised ({r.model.quantization})", wanted)
-    if r.method == "full" and (r.model.kind in ("vision", "audio") or "vision_config" in r.model.config):
-        raise Unknown(f"{r.model} has parts beside the text model, which may be frozen", wanted)
+        said.append(str(r.model_name_or_path))
+    if r.run.fact("model").known and r.model.quantization:
+        said.append(r.model.quantization)
+    found = [next((bits for names, bits in STORED if names.search(text)), None) for text in said]
+    if len(said) == 2 and found[1] is None:
+        return 1
+    return min((bits for bits in found if bits is not None), default=None)
+
+
+def _check_trained(r: View, stored: int | None, wanted: str) -> None:
+    """Raises `Unknown` where fewer bits are stored than are trained, or a part of the model may be frozen."""
+    name = str(r.model_name_or_path) if "model_name_or_path" in r.run.derivations else ""
+    if stored:
+        raise Unknown(f"{name or 'the model'} is stored with fewer bits than are trained", wanted)
+    model = r.model if r.run.fact("model").known else None
+    if SEVERAL_PARTS.search(name):
+        raise Unknown(f"{name} has parts beside the text model, by its name", wanted)
+    if model and (model.kind in ("vision", "audio") or "vision_config" in model.config):
+        raise Unknown(f"{model} has parts beside the text model, which may be frozen", wanted)
 
 
 # ------------------------------------------------------------------------------------------------- the estimate
@@ -169,6 +221,8 @@ def _states(r: View, width: int) -> float:
     name = str(r.optim).lower()
     if "adafactor" in name or name == "sgd":
         return 0.0
+    if re.search("galore|apollo|lomo|mini|4bit|fp8", name):
+        raise Unknown(f"the states of {r.optim} are not known", "memory_optimizer")
     count = 1 if "lion" in name else 2
     if r.optimizer_family != "adam" and "lion" not in name:
         raise Unknown(f"the states of {r.optim} are not known", "memory_optimizer")
@@ -176,7 +230,8 @@ def _states(r: View, width: int) -> float:
 
 
 def memory_weights(r: View) -> float:
-    _check_stored(r, "memory_weights")
+    if r.method == "full":
+        _check_trained(r, _stored_bits(r), "memory_weights")
     if r.offload == "parameters":
         return 0.0
     size = sum(count * weight for count, weight, _, _ in _trained(r))
@@ -186,15 +241,30 @@ def memory_weights(r: View) -> float:
 
 
 def _frozen(r: View) -> float:
-    bits = r.quantization_bits or (4 if r.method == "qlora" else None)
-    if bits is None or bits not in QUANTISED:
+    stored = _stored_bits(r)
+    bits = r.quantization_bits or (4 if r.method == "qlora" else stored)
+    if bits is None:
         return float(r.model_parameters * (4 if r.torch_dtype == "float32" else 2))
+    if bits not in QUANTISED or (
+        stored and r.model_parameters and not PACKED_FOR_LORA.search(str(r.model_name_or_path))
+    ):
+        raise Unknown(f"in how many bits {r.model_name_or_path} is held is not known", "memory_weights")
     of_model = shape(r)
     # embeddings and the output layer stay as they are
     return float(of_model.matrices * QUANTISED[bits] + of_model.embeddings * 2)
 
 
+def memory_reference(r: View) -> float:
+    """The copy of the model that is compared with: 16 bits wide, unless weights are loaded in 32."""
+    if not r.reference_model or r.offload == "parameters":
+        return 0.0
+    width = 4 if r.torch_dtype == "float32" and not r.deepspeed else 2
+    return float(r.model_parameters * width / _shards(r, 3) / GIB)
+
+
 def memory_gradients(r: View) -> float:
+    if r.offload != "none":
+        return 0.0
     return float(sum(count * gradient for count, _, gradient, _ in _trained(r)) / _shards(r, 2) / GIB)
 
 
@@ -214,12 +284,25 @@ def memory_gathered(r: View) -> float:
     return float(2 * (layers + of_model.vocab * of_model.hidden) / GIB)
 
 
+def sequence_parallel(r: View) -> bool:
+    return True
+
+
 def memory_activations(r: View) -> float:
-    """With checkpointing the input of every layer, and the inside of one; else the inside of all."""
-    of_model = shape(r)
-    inside = of_model.activations
-    layers = of_model.layers * inside if not r.full_recomputation else of_model.layers * 2 * of_model.hidden + inside
-    return float(r.tokens_per_micro_step * layers / r.tensor_parallel_size / GIB)
+    """With checkpointing the input of every layer, and the inside of one; else the inside of all.
+
+    Tensor parallelism divides all of it together with sequence parallelism, else all but ten times the width (Korthikanti et al.,
+    arXiv:2205.05198, equations 2 and 4).
+    """
+    of_model, degree = shape(r), r.tensor_parallel_size
+    inside = of_model.activations / degree
+    outside = 2.0 * of_model.hidden
+    if r.sequence_parallel:
+        outside /= degree
+    else:
+        inside += 10 * of_model.hidden * (1 - 1 / degree)
+    layers = of_model.layers * outside + inside if r.full_recomputation else of_model.layers * inside
+    return float(r.tokens_per_micro_step * layers / GIB)
 
 
 def memory_logits(r: View) -> float:
@@ -229,13 +312,17 @@ def memory_logits(r: View) -> float:
     return float(r.tokens_per_micro_step * r.model_vocab_size * PER_LOGIT / r.tensor_parallel_size / GIB)
 
 
-PARTS = ("weights", "gradients", "optimizer", "gathered", "activations", "logits")
+PARTS = ("weights", "gradients", "optimizer", "reference", "gathered", "activations", "logits")
+ESTIMATED = frozenset({"pt", "sft", "scratch", "orpo", "simpo", "cpo"}) | COMPARED
 
 
 def memory_estimate(r: View) -> float:
-    """The sum of the parts and what CUDA itself takes. Preference and reward models keep more than one model's worth."""
-    if r.stage not in ("pt", "sft", "scratch"):
+    """The sum of the parts and what CUDA itself takes. Reinforcement learning generates beside it, reward models have a head."""
+    if r.stage not in ESTIMATED:
         raise Unknown(f"what {r.stage} keeps in memory beside the model is not known", "memory_estimate")
     parts: list[Any] = [getattr(r, f"memory_{part}") for part in PARTS]
-    r.assume("an estimate: half of the measured runs lie within 10 % of it")
+    if r.stage in ("pt", "sft", "scratch"):
+        r.assume("an estimate: half of the measured runs lie within 10 % of it")
+    else:
+        r.assume("an estimate: no run of preference tuning was measured")
     return float(sum(parts) + OVERHEAD)

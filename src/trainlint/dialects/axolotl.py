@@ -183,7 +183,11 @@ def _spread_by(r: View) -> str | None:
     for name in ("tensor_parallel_size", "expert_parallel_size"):
         if r.given(name) and (r.arg(name) or 1) > 1:
             return name
-    return "layer_offloading" if r.given("layer_offloading") and r.arg("layer_offloading") else None
+    return "layer_offloading" if _offloads_layers(r) else None
+
+
+def _offloads_layers(r: View) -> bool:
+    return bool(r.given("layer_offloading") and r.arg("layer_offloading"))
 
 
 OWN_ADAPTER: dict[str, Derivation] = {
@@ -230,6 +234,7 @@ FACTS: dict[str, Derivation] = {
     "output_dir": arg("output_dir"),
     "fsdp": _fsdp,
     "spread_by": _spread_by,
+    "offload": lambda r: "parameters" if _offloads_layers(r) else hf_trainer.offload(r),
 }  # fmt: skip
 KEYS = {
     "model_name_or_path": "base_model",

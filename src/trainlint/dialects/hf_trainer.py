@@ -79,13 +79,31 @@ def zero_stage(r: View) -> int:
 
 
 def offload(r: View) -> str:
-    """What DeepSpeed keeps off the GPU: `none`, `optimizer` or `parameters`."""
+    """What DeepSpeed or FSDP keeps off the GPU: `none`, `optimizer` or `parameters`."""
     if not has_deepspeed(r):
-        return "none"
+        return "parameters" if r.fsdp and _fsdp_offloads(r) else "none"
     for section, what in (("offload_param", "parameters"), ("offload_optimizer", "optimizer")):
         if linked(r, "deepspeed", f"zero_optimization.{section}.device", "none") not in ("none", None):
             return what
     return "none"
+
+
+def _fsdp_offloads(r: View) -> bool:
+    """FSDP moves weights, gradients and optimizer states off the GPU together."""
+    if "offload" in str(r.fsdp).lower():
+        return True
+    settings = _launch_settings(r.run)
+    if settings is not None and "fsdp_offload_params" in settings.given:
+        argument = settings.given["fsdp_offload_params"]
+        if argument.unknown is not None:
+            raise Unknown(argument.unknown, "offload")
+        return str(argument.value).lower() in ("true", "1")
+    if "fsdp_config" in r.run.linked:
+        return bool(linked(r, "fsdp_config", "offload_params", False))
+    own = r.arg("fsdp_config") if r.given("fsdp_config") else None
+    if isinstance(own, str):
+        raise Unknown(f"{own} is not here", "offload")
+    return isinstance(own, dict) and any(own.get(name) for name in ("offload_params", "fsdp_offload_params"))
 
 
 def mixed_precision(r: View) -> str:

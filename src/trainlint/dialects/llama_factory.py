@@ -204,6 +204,19 @@ def _modules_to_save(r: View) -> list[str]:
     return ["embed_tokens", "lm_head"] if any(r.given(name) and r.arg(name) for name in GROWS_BY) else []
 
 
+def _offload(r: View) -> str:
+    return "parameters" if r.arg("use_kt") else hf_trainer.offload(r)
+
+
+def _reference_model(r: View) -> bool:
+    """Loaded for DPO and KTO but for the losses that need none; with an adapter it is the base, unless another is named."""
+    if r.stage not in ("dpo", "kto") or (r.stage == "dpo" and r.arg("pref_loss") in ("orpo", "simpo")):
+        return False
+    if r.arg("ref_model"):
+        raise Unknown(f"the size of {r.arg('ref_model')} is not known", "reference_model")
+    return str(r.method) not in hf_script.LORA
+
+
 OWN_ADAPTER: dict[str, Derivation] = {
     "lora_rank": hf_script.lora("lora_rank"),
     "lora_alpha": lambda r: _alpha(r) if r.method in hf_script.LORA else None,
@@ -233,6 +246,8 @@ FACTS: dict[str, Derivation] = {
     "max_samples": arg("max_samples"),
     "optim": _optim,
     "spread_by": _spread_by,
+    "offload": _offload,
+    "reference_model": _reference_model,
 }
 KEYS = {
     "sequence_length": "cutoff_len",

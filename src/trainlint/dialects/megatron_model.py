@@ -6,6 +6,7 @@ from typing import Any
 
 from trainlint.derive import catalogue
 from trainlint.derive.catalogue import Model
+from trainlint.derive.model import shape
 from trainlint.dialects import scale
 from trainlint.facts import Derivation, Unknown, View
 
@@ -76,9 +77,27 @@ def _sharding_stage(r: View) -> int:
     for name in ("use_megatron_fsdp", "use_custom_fsdp", "use_torch_fsdp2"):
         if scale.value(r, name):
             raise Unknown(f"what --{name.replace('_', '-')} shards is not known", "sharding_stage")
-    if r.arg("num_experts") and (r.arg("expert_model_parallel_size") or 1) > 1:
-        raise Unknown("how the experts are spread is not worked out", "sharding_stage")
     return 1 if r.arg("use_distributed_optimizer") else 0
+
+
+def _model_parallel_size(r: View) -> float:
+    """Experts are divided by their own degrees, the rest by the tensors'."""
+    tensors, layers = r.tensor_parallel_size, r.pipeline_parallel_size
+    if not r.arg("num_experts"):
+        return float(tensors * layers)
+    of_model = shape(r)
+    of_experts = scale.value(r, "expert_tensor_parallel_size", absent=tensors) * (
+        r.arg("expert_model_parallel_size") or 1
+    )
+    experts = of_model.of_experts
+    return float(layers * of_model.parameters / ((of_model.parameters - experts) / tensors + experts / of_experts))
+
+
+def _fp32_copy(r: View) -> bool:
+    for name in ("use_precision_aware_optimizer", "fp8_param_gather"):
+        if scale.value(r, name):
+            raise Unknown(f"how wide --{name.replace('_', '-')} keeps them is not known", "fp32_copy")
+    return True
 
 
 def _degree(name: str) -> Derivation:
@@ -92,13 +111,15 @@ def _tokens_per_micro_step(r: View) -> int:
 FACTS: dict[str, Derivation] = {
     "model": _model,
     "sharding_stage": _sharding_stage,
+    "model_parallel_size": _model_parallel_size,
+    "sequence_parallel": lambda r: bool(scale.value(r, "sequence_parallel")),
     "tensor_parallel_size": _degree("tensor_model_parallel_size"),
     "pipeline_parallel_size": _degree("pipeline_model_parallel_size"),
     "tokens_per_micro_step": _tokens_per_micro_step,
     "full_recomputation": lambda r: r.arg("recompute_granularity") == "full",
     "offload": lambda r: "optimizer" if scale.value(r, "optimizer_cpu_offload") else "none",
     "deepspeed": lambda r: None,
-    "fp32_copy": lambda r: True,
+    "fp32_copy": _fp32_copy,
     "fsdp": lambda r: None,
     "quantization_bits": lambda r: None,
 }

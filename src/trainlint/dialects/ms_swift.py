@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from trainlint.derive import data
-from trainlint.dialects import argv, hf_script, hf_trainer, scale, tree
+from trainlint.dialects import argv, hf_script, hf_trainer, megatron_model, scale, tree
 from trainlint.dialects.base import Context, Dialect, arg, constant, names
 from trainlint.dialects.convert import from_lax
 from trainlint.dialects.launchers import Started, counted, product
@@ -308,7 +308,7 @@ MEGATRON_FACTS: dict[str, Derivation] = {
     "output_dir": arg("output_dir", "save"),
     "deepspeed": lambda r: None,
     "zero_stage": lambda r: 0,
-    "offload": lambda r: "none",
+    "offload": megatron_model.FACTS["offload"],
     "fsdp": lambda r: None,
     "spread_by": lambda r: "Megatron",
     "gradient_checkpointing": lambda r: r.arg("recompute_granularity") not in (None, "none"),

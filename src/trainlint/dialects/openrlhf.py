@@ -167,6 +167,8 @@ FACTS: dict[str, Derivation] = {
     "method": _method,
     "world_size": _world_size,
     "data_parallel_size": _replicas,
+    "tensor_parallel_size": lambda r: int(_arg("tensor_parallel_size", 1)(r) or 1),
+    "reference_model": lambda r: r.stage in ("dpo", "kto"),
     **{fact: _arg(fact) for fact in ("learning_rate", "per_device_train_batch_size", "effective_batch_size", "num_train_epochs",
        "sequence_length", "lr_scheduler_type", "weight_decay", "max_grad_norm", "zero_stage", "seed", "output_dir",
        "model_name_or_path", "max_samples", "packing", "gradient_checkpointing")},
