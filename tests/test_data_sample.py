@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from helpers_cli import trainlint
-from helpers_runs import facts
+from helpers_runs import facts, launches
 
 FACTORY = """\
 model_name_or_path: meta-llama/Llama-2-7b-hf
@@ -57,12 +57,66 @@ def factory(folder: Path, entry: dict[str, Any], row: dict[str, Any], stage: str
             [],
         ),
         ({"ranking": True, "columns": {"prompt": "q", "chosen": "c", "rejected": "r"}}, {"q": "", "r": ""}, ["c"]),
+        ({"ranking": True, "columns": {"prompt": "q", "chosen": "c", "rejected": "r"}}, {"q": "", "c": ""}, ["r"]),
         ({"columns": ["odd"]}, {"a": "b"}, []),
+        ({"formatting": "openai", "columns": {"messages": "m", "tools": "t", "system": "s"}}, {"m": []}, []),
+        (
+            {"formatting": "sharegpt"},
+            {"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]},
+            [],
+        ),
+        (
+            {"formatting": "sharegpt"},
+            {"conversations": [{"role": "user", "content": "a"}]},
+            ["conversations[].from", "conversations[].value"],
+        ),
+        (
+            {"formatting": "sharegpt"},
+            {"conversations": [{"from": "user", "value": "a"}, {"from": "assistant", "value": "b"}]},
+            ["conversations[].from = gpt or conversations[].from = function_call"],
+        ),
+        (
+            {
+                "formatting": "sharegpt",
+                "columns": {"messages": "m"},
+                "tags": {"role_tag": "role", "content_tag": "content", "assistant_tag": "assistant"},
+            },
+            {"m": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]},
+            [],
+        ),
     ],
 )
 def test_columns_that_llama_factory_reads(tmp_path: Path, entry: Any, row: Any, missing: list[str]) -> None:
     found = factory(tmp_path, entry, row)["missing_columns"]
     assert found == [f"{column} (notes.json)" for column in missing]
+
+
+@pytest.mark.parametrize(
+    ("stage", "entry", "said"),
+    [
+        ("sft", {"ranking": True, "columns": {"prompt": "q", "chosen": "c", "rejected": "r"}}, "not applicable"),
+        ("dpo", {}, "not applicable"),
+        ("rm", {"ranking": False}, "not applicable"),
+        ("dpo", {"ranking": True, "columns": {"prompt": "q"}}, "without the columns chosen and rejected"),
+        ("dpo", {"ranking": True, "columns": {"prompt": "q", "chosen": "c", "rejected": "r"}}, ""),
+        ("kto", {}, "without a kto_tag"),
+        ("kto", {"columns": {"prompt": "q", "response": "a", "kto_tag": "good"}}, ""),
+        ("sft", {"columns": {"prompt": "q"}}, "without a response"),
+        ("sft", {"columns": {"prompt": "q", "respones": "a"}}, "did you mean response"),
+        ("pt", {"columns": {"prompt": "text"}}, ""),
+        ("sft", {"formatting": "chatml"}, "converter chatml not found"),
+        ("sft", {"split": "test"}, "split train only"),
+        ("sft", {"split": "train[:10%]"}, ""),
+        ("sft", {"hf_hub_url": "org/data", "split": "test"}, ""),
+        ("sft", {"formatting": "sharegpt", "tags": {"user_tag": "user"}}, "tags without role_tag"),
+        ("sft", {"formatting": "sharegpt", "tags": {"role_tag": "role", "content_tag": "content"}}, ""),
+    ],
+)
+def test_entries_that_llama_factory_refuses(tmp_path: Path, stage: str, entry: Any, said: str) -> None:
+    factory(tmp_path, entry, {"instruction": "a", "input": "", "output": "b"})
+    (launch,) = launches(FACTORY.format(stage=stage), "x.yaml", folder=tmp_path)
+    messages = [issue.message for issue in launch.first.arguments.issues]
+    assert (said in messages[0]) if said else not messages
 
 
 def test_data_that_is_tokenized_already_is_not_judged(tmp_path: Path) -> None:
@@ -74,16 +128,67 @@ def test_data_that_is_tokenized_already_is_not_judged(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "missing"),
     [
-        ("alpaca", ["output"]),
-        ("completion", ["text"]),
+        ("alpaca", ["output or input_ids"]),
+        ("completion", ["text or input_ids"]),
         ("completion\n    field: instruction", []),
-        ("chat_template", []),
+        ("chat_template", ["messages or input_ids"]),
+        ("chat_template\n    field_messages: instruction", []),
+        ("alpaca_chat.load_qa", ["question or input_ids", "answer or input_ids"]),
+        ("gpteacher:chat", ["response or input_ids"]),
+        ("input_output", ["segments or input_ids"]),
+        ("some.module", []),
+        ("{field_instruction: instruction, format: '{instruction}'}", []),
     ],
 )
 def test_columns_that_axolotl_reads(tmp_path: Path, kind: str, missing: list[str]) -> None:
     (tmp_path / "notes.json").write_text('[{"instruction": "a"}]')
     found = facts(AXOLOTL.format(type=kind), "x.yml", folder=tmp_path)["missing_columns"]
     assert found == [f"{column} (notes.json)" for column in missing]
+
+
+SFT = "--model_name_or_path gpt2 --output_dir out"
+
+
+@pytest.mark.parametrize(
+    ("command", "row", "missing"),
+    [
+        (f"torchrun fastchat/train/train.py {SFT} --data_path notes.json", {"messages": []}, ["conversations"]),
+        (f"python train.py {SFT} --data_path notes.json", {"instruction": "a"}, ["output"]),
+        (
+            "python finetune.py --base_model gpt2 --data_path notes.json --batch_size 8",
+            {"instruction": "a"},
+            ["input", "output"],
+        ),
+        (f"python qlora.py {SFT} --dataset notes.json --bits 4", {"input": "a", "response": "b"}, ["output"]),
+        (f"python qlora.py {SFT} --dataset notes.json --dataset_format chip2 --bits 4", {"text": "a"}, []),
+        ("swift sft --model gpt2 --dataset notes.json", {"query": "a", "Response": "b"}, []),
+        ("swift sft --model gpt2 --dataset notes.json --columns '{}'", {"question": "a"}, None),
+        ("swift sft --model gpt2 --dataset notes.json --task_type seq_cls", {"query": "a", "label": 1}, None),
+        ("trl sft --model_name_or_path gpt2 --dataset_name data", {"messages": []}, []),
+        ("trl sft --model_name_or_path gpt2 --dataset_name data", {"prompt": "", "completion": ""}, []),
+        ("trl sft --model_name_or_path gpt2 --dataset_name data --dataset_text_field body", {"body": ""}, []),
+        ("trl dpo --model_name_or_path gpt2 --dataset_name data", {"prompt": "a", "chosen": "b", "rejected": "c"}, []),
+        ("trl dpo --model_name_or_path gpt2 --dataset_name org/hub", {"prompt": "a"}, None),
+    ],
+)
+def test_columns_that_other_frameworks_read(tmp_path: Path, command: str, row: Any, missing: list[str] | None) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "README.md").write_text("# What this is")
+    for name in ("notes.json", "data/train.jsonl"):
+        (tmp_path / name).write_text(json.dumps([row] if name == "notes.json" else row))
+    run = facts(command, folder=tmp_path)
+    if missing is None:
+        assert run.unknown("missing_columns")
+    else:
+        assert run["missing_columns"] == [f"{column} (notes.json)" for column in missing]
+
+
+def test_one_of_several_columns_will_do(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train.jsonl").write_text('{"prompt": "a"}')
+    run = facts("trl sft --model_name_or_path gpt2 --dataset_name data", folder=tmp_path)
+    (missing,) = run["missing_columns"]
+    assert missing == "messages or conversations or text or input_ids or completion (train.jsonl)"
 
 
 def test_chinese_llama_alpaca(tmp_path: Path) -> None:

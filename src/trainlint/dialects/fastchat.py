@@ -12,6 +12,8 @@ from trainlint.document import Document
 from trainlint.facts import Derivation, Run, View
 
 PROGRAM = re.compile(r"(?:^|.*[/.])fastchat[/.]train[/.](train\w*?)(?:\.py)?$")
+COLUMNS = ("conversations", "conversations[].from", "conversations[].value")
+"""What its trainers read of every row."""
 PARSER_OF = {"train_mem": "train", "train_xformers": "train"}
 """Scripts that only patch the attention and call another one."""
 SCRIPTS = (
@@ -54,6 +56,7 @@ FACTS: dict[str, Derivation] = {
     "modules_to_save": lambda r: [],
     "quantization_bits": lambda r: 4 if r.method == "qlora" else None,
     "datasets": hf_script.listed("data_path"),
+    "required_columns": lambda r: [list(COLUMNS) for _ in r.datasets],
     "eval_datasets": lambda r: names(r.arg("eval_data_path")),
     "eval_data": lambda r: "yes" if r.given("eval_data_path") else "no",
     "packing": lambda r: False,

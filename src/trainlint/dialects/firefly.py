@@ -13,6 +13,12 @@ from trainlint.facts import Derivation, Run, View
 SCHEMA = Schema("firefly:train")
 NEEDED = {"max_seq_length", "train_file", "model_name_or_path"}
 OWN_KEYS = {"template_name", "train_mode", "task_type", "tokenize_num_workers", "use_unsloth"}
+COLUMNS: dict[str, list[str]] = {
+    "pt": ["text"],
+    "sft": ["conversation", "conversation[].human", "conversation[].assistant"],
+    "dpo": ["chosen", "rejected", "chosen[].role", "rejected[].role"],
+}
+"""What its data sets read of every row."""
 STAGES = {"pretrain": "pt"}
 
 
@@ -40,6 +46,7 @@ FACTS: dict[str, Derivation] = {
     "modules_to_save": lambda r: [],
     "quantization_bits": lambda r: 4 if r.method == "qlora" else None,
     "datasets": hf_script.listed("train_file"),
+    "required_columns": lambda r: [COLUMNS[r.stage] for _ in r.datasets],
     "eval_datasets": lambda r: [],
     "eval_data": lambda r: "no",
     "packing": lambda r: r.stage == "pt",

@@ -153,6 +153,12 @@ def _eval_datasets(r: View) -> list[str]:
     return _in_directory(r, str(scale.value(r, "data.init_args.json_path", absent="")), "val")
 
 
+def _required_columns(r: View) -> list[list[str]]:
+    if not str(scale.value(r, "data.class_path", "data", absent="")).endswith("JSON"):
+        raise Unknown("only of the data module JSON it is known what it reads of a row")
+    return [["instruction", "output"] for _ in r.datasets]
+
+
 def _sampled(r: View) -> list[int | None]:
     return [ALPACA2K if _is_alpaca2k(name) else None for name in r.datasets]
 
@@ -187,6 +193,7 @@ FACTS: dict[str, Derivation] = {
     "learning_rate": _of_optimizer("lr", TORCH_LR),
     "lr_scheduler_type": lambda r: "cosine",
     "sampled_examples": _sampled,
+    "required_columns": _required_columns,
     "eval_datasets": _eval_datasets,
     "eval_split": _eval_split,
     "held_out_examples": _held_out,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -22,8 +24,18 @@ SCHEMA = Schema(*(f"llama_factory:{section}" for section in SECTIONS), overrides
 OWN_KEYS = {"finetuning_type", "stage", "template", "cutoff_len", "lora_target", "dataset_dir", "val_size"}
 ELSEWHERE = ("hf_hub_url", "ms_hub_url", "om_hub_url", "script_url", "cloud_file_name")
 """What dataset_info.json has for data that is not beside it."""
-MEDIA = ("tools", "images", "videos", "audios")
-"""Columns that are read of every row in every formatting."""
+USUAL_COLUMNS = {"prompt": "instruction", "query": "input", "response": "output", "messages": "conversations"}
+USUAL_TAGS = {
+    "role_tag": "from", "content_tag": "value", "user_tag": "human", "assistant_tag": "gpt", "function_tag": "function_call",
+    "observation_tag": "observation", "system_tag": "system",
+}  # fmt: skip
+COLUMNS = (
+    *USUAL_COLUMNS, "history", "system", "tools", "images", "videos", "audios", "chosen", "rejected", "kto_tag",
+)  # fmt: skip
+PREFERENCES, OTHER_STAGES = ("rm", "dpo"), ("pt", "sft", "ppo", "kto")
+NOT_APPLICABLE = '"ValueError: The dataset is not applicable in the current training stage."'
+NO_SAMPLES = '"RuntimeError: Cannot find valid samples"'
+FORMATTINGS = ("alpaca", "sharegpt", "openai")
 MEGATRON_KEYS = {"tensor_model_parallel_size", "pipeline_model_parallel_size", "expert_model_parallel_size"}
 """With USE_MCA or USE_MEGATRON_BRIDGE further arguments join, which the tables do not hold; `kt_config` belongs to a
 transformers built for KTransformers."""
@@ -83,7 +95,7 @@ def _data(name: str) -> Derivation:
     return derive
 
 
-def _required_columns(r: View) -> list[list[str]]:
+def _required_columns(r: View) -> list[list[str | tuple[str, ...]]]:
     """What the converter of each data set's formatting reads of every row, whatever is in it."""
     if r.arg("tokenized_path"):
         raise Unknown("tokenized_path may hold the data already, as tokens")
@@ -91,21 +103,26 @@ def _required_columns(r: View) -> list[list[str]]:
     return [_required(info.get(name)) for name in names(r.arg("dataset"))]
 
 
-def _required(entry: Any) -> list[str]:
+def _required(entry: Any) -> list[str | tuple[str, ...]]:
     """Without `columns` they have the usual names; with it, a role that it does not name is not read."""
     if not isinstance(entry, dict):
         return []
-    usual = {"prompt": "instruction", "query": "input", "response": "output", "messages": "conversations"}
-    columns = entry.get("columns", usual)
+    columns, tags = entry.get("columns", USUAL_COLUMNS), {**USUAL_TAGS, **(entry.get("tags") or {})}
     if not isinstance(columns, dict):
         return []
-    roles = list(MEDIA)
-    if entry.get("formatting", "alpaca") == "alpaca":
-        roles += ["history", "prompt", "query", "system", "kto_tag"]
-        roles += ["chosen"] if entry.get("ranking") else ["response"]
-    else:
-        roles.append("messages")
-    return [columns[role] for role in roles if isinstance(columns.get(role), str)]
+    form = entry.get("formatting", "alpaca")
+    roles = ["images", "videos", "audios", "kto_tag", *(["chosen", "rejected"] if entry.get("ranking") else [])]
+    if form == "alpaca":
+        roles += ["history", "prompt", "query", "system", *([] if entry.get("ranking") else ["response"])]
+    roles += ["tools"] if form != "openai" else []
+    messages = columns.get("messages") if form != "alpaca" else None
+    found: list[str | tuple[str, ...]] = [columns[role] for role in roles if isinstance(columns.get(role), str)]
+    if isinstance(messages, str):
+        speaker = f"{messages}[].{tags['role_tag']}"
+        answers = tuple(f"{speaker} = {tags[tag]}" for tag in ("assistant_tag", "function_tag"))
+        found += [messages, speaker, f"{messages}[].{tags['content_tag']}"]
+        found += [answers] if not entry.get("ranking") else []
+    return found
 
 
 def _dataset_info(run: Run, directory: str) -> tuple[Path, dict[str, Any]]:
@@ -135,27 +152,92 @@ def _check_datasets(run: Run) -> None:
         path, info = _dataset_info(run, str(directory.value or "data"))
     except Unknown:
         return
+    asked = run.argument("stage")
+    stage = asked.value if asked.known else None
     for argument in (run.arguments.given.get(name) for name in ("dataset", "eval_dataset")):
         if argument is None or argument.unknown is not None or not isinstance(argument.value, (str, list)):
             continue
         for name in names(argument.value):
             if name not in info and not PLACEHOLDER.search(name):
                 run.arguments.issues.append(_undefined(argument, name, path, list(info)))
+            elif isinstance(entry := info.get(name), dict):
+                problems = [*_problems(entry), *_unfit(entry, stage)]
+                run.arguments.issues += [_refused(argument, name, path, *problem) for problem in problems]
+
+
+def _problems(entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What LLaMA-Factory stops at, or passes over, in what dataset_info.json says of a data set, and what to do instead."""
+    form, columns, tags = entry.get("formatting", "alpaca"), entry.get("columns"), entry.get("tags")
+    if form not in FORMATTINGS:
+        yield (
+            f'formatting {form}: "ValueError: Dataset converter {form} not found."',
+            f"write {' or '.join(FORMATTINGS)}",
+        )
+    split = entry.get("split")
+    local = "file_name" in entry and not any(key in entry for key in ELSEWHERE)
+    if local and isinstance(split, str) and re.match(r"\w*", split)[0] != "train":  # type: ignore[index]
+        yield f"split {split} of a file, which has the split train only: ValueError", "remove split"
+    for kind, given, known in (("columns", columns, COLUMNS), ("tags", tags, tuple(USUAL_TAGS))):
+        for key in given if isinstance(given, dict) else ():
+            close = get_close_matches(key, known, n=1, cutoff=0.8)
+            if key not in known and close:
+                yield f"{kind}.{key} is passed over; did you mean {close[0]}?", f"write {close[0]}"
+    if isinstance(tags, dict) and form != "alpaca":
+        for key in ("role_tag", "content_tag"):
+            if key not in tags:
+                yield (
+                    f"tags without {key}: what is not named there has no default, and each message is asked for it",
+                    f"add {key}",
+                )
+
+
+def _unfit(entry: dict[str, Any], stage: Any) -> Iterator[tuple[str, str]]:
+    """Why it cannot be used in this stage."""
+    ranking = bool(entry.get("ranking"))
+    columns = entry.get("columns", USUAL_COLUMNS)
+    columns = columns if isinstance(columns, dict) else USUAL_COLUMNS
+    alpaca = entry.get("formatting", "alpaca") == "alpaca"
+    if stage in PREFERENCES and not ranking:
+        yield (
+            f"{stage} needs a data set with ranking: true: {NOT_APPLICABLE}",
+            "choose a preference data set, or state ranking",
+        )
+    elif stage in OTHER_STAGES and ranking:
+        yield (
+            f"{stage} takes no data set with ranking: true: {NOT_APPLICABLE}",
+            "choose another data set, or stage dpo or rm",
+        )
+    elif ranking and not {"chosen", "rejected"} <= set(columns):
+        yield "ranking without the columns chosen and rejected stops with a KeyError", "name both under columns"
+    elif stage == "kto" and not ranking and "kto_tag" not in columns:
+        yield f"kto drops every example without a kto_tag among its columns: {NO_SAMPLES}", "name kto_tag under columns"
+    elif stage == "sft" and alpaca and "response" not in columns:
+        yield (
+            f"sft drops every example without a response among its columns: {NO_SAMPLES}",
+            "name response under columns",
+        )
+
+
+def _refused(argument: Argument, name: str, path: Path, problem: str, advice: str) -> ArgumentIssue:
+    message = f"{argument.name} {name}: {os.path.relpath(path)}: {problem}"
+    return ArgumentIssue("choice", argument.name, message, _named(argument, name), advice)
 
 
 def _undefined(argument: Argument, name: str, path: Path, known: list[str]) -> ArgumentIssue:
-    place = argument.origin.literal or argument.at
-    start = place.text.find(name)
-    at = (
-        Location(place.source, Span(place.span.start + start, place.span.start + start + len(name)))
-        if start >= 0
-        else place
-    )
     close = get_close_matches(name, known, n=1, cutoff=0.75)
     meant = f"; did you mean {close[0]}?" if close else ""
     advice = f"write {close[0]}" if close else f"add {name} to {path.name}"
     message = f"{argument.name}: {os.path.relpath(path)} has no data set {name}{meant}"
-    return ArgumentIssue("choice", argument.name, message, at, advice)
+    return ArgumentIssue("choice", argument.name, message, _named(argument, name), advice)
+
+
+def _named(argument: Argument, name: str) -> Location:
+    """Where in the argument the name stands."""
+    place = argument.origin.literal or argument.at
+    start = place.text.find(name)
+    if start < 0:
+        return place
+    return Location(place.source, Span(place.span.start + start, place.span.start + start + len(name)))
 
 
 def _eval_data(r: View) -> str:

@@ -49,6 +49,15 @@ NO_ARGUMENTS = {"ENV", "train", "rollout", "teacher", "colocate_groups", "gpus",
 PROGRAM = re.compile(r"(?:^|.*[/.])swift[/.](?:cli|llm)[/.](_megatron[/.])?(pt|sft|rlhf|dpo|orpo|simpo)(?:\.py)?$")
 COMMANDS = ("pt", "sft", "rlhf", "dpo", "orpo", "simpo")
 SAMPLED = re.compile(r"#(\d+)$")
+REGISTRIES = (
+    "columns", "disable_auto_column_mapping", "custom_dataset_info", "custom_register_path", "external_plugins",
+    "cached_dataset", "custom_train_dataset_path",
+)  # fmt: skip
+ANSWERS = (
+    "messages", "conversation", "conversations", "response", "answer", "output", "targets", "target", "answer_key",
+    "answers", "solution", "text", "completion", "content", "input_ids",
+)  # fmt: skip
+"""Names of columns that hold an answer or a whole conversation."""
 GLOBAL_BATCH = 16
 """What the accumulation makes up to where nothing is said."""
 OFFLOADED: dict[str, Any] = {
@@ -172,6 +181,17 @@ def _sampled(r: View) -> list[int | None]:
     return [int(match[1]) if match is not None else None for match in found]
 
 
+def _required_columns(r: View) -> list[list[str | tuple[str, ...]]]:
+    """What ms-swift makes an answer of. It renames columns by these names, and drops a row that is left without one."""
+    if any(r.given(name) for name in REGISTRIES):
+        raise Unknown("a registry of its own may say what the columns are")
+    if r.stage not in ("pt", "sft"):
+        raise Unknown(f"what {r.stage} reads of a row is not known")
+    if r.given("task_type") and r.arg("task_type") != "causal_lm":
+        raise Unknown(f"what {r.arg('task_type')} reads of a row is not known")
+    return [[(*ANSWERS, *map(str.title, ANSWERS))] for _ in r.datasets]
+
+
 def _eval_split(r: View) -> float:
     """Without evaluation, with evaluation data of its own and of a stream nothing is split off."""
     if _eval_datasets(r) or r.streaming or r.eval_strategy == "no":
@@ -234,6 +254,7 @@ FACTS: dict[str, Derivation] = {
     "datasets": _datasets,
     "sampled_examples": _sampled,
     "eval_datasets": _eval_datasets,
+    "required_columns": _required_columns,
     "eval_split": _eval_split,
     "held_out_examples": _held_out,
     "eval_data": _eval_data,

@@ -104,6 +104,17 @@ def _datasets(r: View) -> list[str]:
     raise Unknown("no data set is named", "datasets")
 
 
+COLUMNS = {"finetune": ["messages"], "dpo": ["chosen", "rejected"]}
+
+
+def _required_columns(r: View) -> list[list[str]]:
+    """What the usual transformation of each script reads of every row."""
+    parser = r.run.context["parser"]
+    if parser not in COLUMNS or r.given("dataset_transform_fn") or r.given("transform_fn"):
+        raise Unknown("a transformation of its own may read other columns")
+    return [COLUMNS[parser] for _ in r.datasets]
+
+
 def _checkpoints(r: View) -> Any:
     return r.arg("checkpointing_steps") if "checkpointing_steps" in r.run.context["schema"] else None
 
@@ -157,6 +168,7 @@ FACTS: dict[str, Derivation] = {
     "modules_to_save": lambda r: [],
     "quantization_bits": lambda r: 4 if r.method == "qlora" else None,
     "datasets": _datasets,
+    "required_columns": _required_columns,
     "dataset_format": lambda r: "any",
     "eval_data": lambda r: "unknown",
     "save_strategy": _save_strategy,

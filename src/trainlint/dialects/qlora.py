@@ -9,7 +9,7 @@ from trainlint.dialects.base import Context, Dialect, arg
 from trainlint.dialects.launchers import Started
 from trainlint.dialects.tables import Schema
 from trainlint.document import Document
-from trainlint.facts import Derivation, Run, View
+from trainlint.facts import Derivation, Run, Unknown, View
 
 SCHEMA = Schema("qlora:train")
 OWN_KEYS = {
@@ -17,6 +17,11 @@ OWN_KEYS = {
     "eval_dataset_size", "max_memory_MB", "train_on_source", "dataset_format", "max_new_tokens",
 }  # fmt: skip
 
+COLUMNS = {
+    "input-output": ["input", "output"], "alpaca": ["instruction", "output"], "alpaca-clean": ["instruction", "output"],
+    "chip2": ["text"], "oasst1": ["text"], "self-instruct": ["prompt", "completion"], "hh-rlhf": ["chosen"],
+}  # fmt: skip
+"""What each format reads of every row."""
 LOCAL_TEST = 0.1
 """Of a local file so much is split off and never used."""
 
@@ -56,6 +61,14 @@ def _examples(r: View) -> int:
     return int(split if most is None else min(split, most))
 
 
+def _required_columns(r: View) -> list[list[str]]:
+    """Of a local file, which is taken for input and output unless `dataset_format` says otherwise."""
+    form = str(r.arg("dataset_format") or "input-output")
+    if form not in COLUMNS:
+        raise Unknown(f"what dataset_format {form} reads of a row is not known")
+    return [COLUMNS[form] for _ in r.datasets]
+
+
 def _eval_split(r: View) -> float:
     return r.arg("eval_dataset_size") if r.eval_data == "yes" else 0
 
@@ -81,6 +94,7 @@ FACTS: dict[str, Derivation] = {
     "quantization_bits": _bits,
     "datasets": hf_script.listed("dataset"),
     "dataset_examples": _examples,
+    "required_columns": _required_columns,
     "eval_datasets": lambda r: [],
     "eval_split": _eval_split,
     "held_out_examples": _held_out,

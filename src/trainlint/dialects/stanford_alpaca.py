@@ -22,6 +22,7 @@ FACTS: dict[str, Derivation] = {
     "sequence_length": arg("model_max_length"),
     "torch_dtype": hf_script.loaded_in_float32,
     "datasets": hf_script.listed("data_path"),
+    "required_columns": lambda r: [["instruction", "output"] for _ in r.datasets],
     "eval_datasets": lambda r: [],
     "eval_data": lambda r: "no",
     "packing": lambda r: False,

@@ -107,6 +107,31 @@ def _datasets(r: View) -> list[str]:
     return found
 
 
+def _required_columns(r: View) -> list[list[str | tuple[str, ...]]]:
+    """For each file what its builder reads of every row."""
+    return [_required(entry) for entry in _entries(r, "dataset") for _ in _files([entry])]
+
+
+def _required(entry: dict[str, Any]) -> list[str | tuple[str, ...]]:
+    builder = str(entry.get("_component_")).rpartition(".")[2]
+    renamed = entry.get("column_map")
+    renamed = renamed if isinstance(renamed, dict) else {}
+    match builder:
+        case "alpaca_dataset" | "alpaca_cleaned_dataset":
+            wanted = ["instruction", "output"]
+        case "instruct_dataset":
+            wanted = ["input", "output"]
+        case "preference_dataset":
+            wanted = ["chosen", "rejected"]
+        case "text_completion_dataset":
+            wanted = [str(entry.get("column") or "text")]
+        case "chat_dataset":
+            wanted = names(entry.get("conversation_column"))
+        case _:
+            wanted = []
+    return [str(renamed.get(name, name)) for name in wanted]
+
+
 def _evaluation(r: View) -> Any:
     return scale.value(r, "run_val_every_n_steps")
 
@@ -140,6 +165,7 @@ FACTS = {
     "target_modules": _targets,
     "quantization_bits": lambda r: 4 if r.method == "qlora" else None,
     "datasets": _datasets,
+    "required_columns": _required_columns,
     "eval_datasets": lambda r: _files(_entries(r, "dataset_val")),
     "packing": lambda r: bool(scale.value(r, "dataset.packed", absent=False)),
     "eval_strategy": lambda r: "steps" if _evaluation(r) else "no",

@@ -93,6 +93,21 @@ def _datasets(r: View) -> list[str]:
     raise Unknown("dataset_name is not set", "datasets")
 
 
+def _required_columns(r: View) -> list[list[str | tuple[str, ...]]]:
+    """What its trainers read of every row: conversations, text, or a prompt and what follows; or tokens, as they are."""
+    if r.stage == "sft":
+        text = str(arg("dataset_text_field")(r) or "text")
+        whole = ("messages", "conversations", text, "input_ids")
+        wanted: list[str | tuple[str, ...]] = [(*whole, "prompt"), (*whole, "completion")]
+    elif r.stage in ("dpo", "rm", "orpo", "cpo"):
+        wanted = [(name, f"{name}_ids", f"{name}_input_ids") for name in ("chosen", "rejected")]
+    elif r.stage == "grpo":
+        wanted = ["prompt"]
+    else:
+        raise Unknown(f"what {r.stage} reads of a row is not known")
+    return [wanted for _ in r.datasets]
+
+
 def _eval_data(r: View) -> str:
     return "unknown"
 
@@ -114,6 +129,8 @@ FACTS: dict[str, Derivation] = {
     "quantization_bits": lambda r: 4 if r.arg("load_in_4bit") else 8 if r.arg("load_in_8bit") else None,
     "mixed_precision": _mixed_precision,
     "datasets": _datasets,
+    "dataset_format": lambda r: "any",
+    "required_columns": _required_columns,
     "eval_data": _eval_data,
     "packing": arg("packing"),
 }
