@@ -84,8 +84,8 @@ class Argument:
 class ArgumentIssue:
     """An argument that the framework's parser would reject or drop.
 
-    `kind` is `unknown`, `type`, `choice`, `range`, `missing-value`, `missing`, `ambiguous` or `duplicate`; `certain`: it
-    crashes for sure.
+    `kind` is `unknown`, `type`, `choice`, `range`, `missing-value`, `missing`, `exclusive`, `ambiguous` or `duplicate`;
+    `certain`: it crashes for sure.
     """
 
     kind: str
