@@ -56,6 +56,8 @@ def test_a_template_in_a_file_of_its_own(tmp_path: Path) -> None:
     (f"{PT} --lora_rank 8 --peft_path a", "run.sh"),
     (f"{SFT}lora_rank: 8\nadapter_name_or_path: first,a\n", "x.yaml"),
     (f"{AXOLOTL}lora_model_dir: a\n", "x.yml"),
+    ("swift sft --model m --lora_rank 8 --adapters a\n", "run.sh"),
+    ("swift sft --model m --lora_rank 8 --resume_from_checkpoint a\n", "run.sh"),
 ])  # fmt: skip
 def test_the_adapter_that_is_continued_decides(tmp_path: Path, text: str, name: str) -> None:
     assert "continues an adapter" in facts(text, name, folder=tmp_path).unknown("lora_rank")

@@ -172,6 +172,10 @@ def test_written_files_hold_what_bash_writes(script: str) -> None:
         "cat > ds.json <<EOF\n{$UNKNOWN}\nEOF",
         "sed s/a/b/ t.json > ds.json",
         "echo x >> ds.json",
+        "echo 1 > ds.json; sed -i s/1/2/ ds.json",
+        "echo 1 > ds.json; envsubst < t.json > ds.json",
+        "echo 1 > ds.json; cp other.json ds.json",
+        "echo 1 > ds.json; for x in $LIST; do (echo $x > ds.json); done",
         "if [ $A = 1 ]; then echo 1 > ds.json; else echo 2 > ds.json; fi",
     ],
 )

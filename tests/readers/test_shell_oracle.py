@@ -99,6 +99,25 @@ IDIOMS = [
     'x=0.5; launch $(echo "$x * 4" | bc) $(echo "10 / 4" | bc) $(echo "scale=6; 1.5/7" | bc) end',
     "cd /usr/bin; launch $(pwd) $(cd ../lib && pwd) $(cd .. > /dev/null 2>&1; pwd -P) $(realpath /usr/./bin/../lib)",
     "if false; then launch a; fi; x=1; while false; do x=2; done; launch done",
+    # what is printed and read
+    "x=$(launch a); if y=$(launch b); then launch c; fi; echo $(launch d | cat) > f",
+    "f() { local x=$1; echo \"x$x\"; return 0; echo no; }; x=1; y=$(f 5); launch $y $x $(f a b)",
+    "f() { for i in 1 2; do echo $i; done; printf '%s-%03d\\n' c 7; echo e >&2; }; launch $(f)",
+    "{ echo a; (echo b); } > f; echo c | tee g >> f; launch $(cat f) $(< g)",
+    "while IFS=, read -r a b; do launch $a $b; done <<EOF\n1,2\n3,4\nEOF\nread x y <<< '5 6 7'; launch $x \"$y\"",
+    "mapfile -t A < <(echo a; echo b c); launch \"${A[@]}\"; IFS=: read -ra B <<< p:q; launch ${B[1]} ${#B[@]}",
+    "bash <<EOF\nlaunch a\nEOF\necho 'LR=5' > e.sh; . ./e.sh; launch $LR; echo 'launch $1' > r.sh; bash r.sh 3",
+    # names of names
+    "declare -A M=([a]=1 [b]=2); M[c]=3; k=c; launch ${M[$k]} ${M[z]-no}; unset M[a]; launch ${#M[@]}",
+    "A=(1 2 3); for i in \"${!A[@]}\"; do launch $i ${A[$i]}; done; unset 'A[1]'; launch ${A[@]} ${!A[@]} \"${A[@]:1}\"",
+    "f() { local -n out=$1; out+=(7); }; L=(a); f L; launch ${L[@]}; f2() { export \"$1=$2\"; }; f2 k v; launch $k ",
+    "set -- a b c; launch \"${@:2}\" \"${@:1:2}\" \"${!#}\" \"${@: -1}\"; printf -v x 'a%sb' 5; launch $x",
+    # ways out
+    "f() { return 1; }; if f; then launch yes; else launch no; fi",
+    "for i in 1 2; do for j in a b; do [ $j = b ] && continue 2; launch $i$j; done; done",
+    "for ((i=0, j=5; i<3; i++, j--)); do launch $i $j; done; launch $i",
+    "case abc in a*) launch 1;;& *c) launch 2;; *) launch 3;; esac; case x in x) launch f;& y) launch g;; z) launch h;; esac",
+    "set -a; X=5; set +a; bash -c 'launch $X'; f() { launch $x; }; x=1; x=3 f; launch $x",
 ]  # fmt: skip
 
 

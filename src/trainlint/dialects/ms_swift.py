@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from trainlint.derive import data
-from trainlint.dialects import argv, hf_script, hf_trainer, megatron_model, scale, tree
+from trainlint.dialects import argv, continued, hf_script, hf_trainer, megatron_model, scale, tree
 from trainlint.dialects.base import Context, Dialect, arg, constant, names
 from trainlint.dialects.convert import from_lax
 from trainlint.dialects.launchers import Started, counted, product
@@ -233,6 +233,18 @@ def _fsdp(r: View) -> Any:
     return r.arg("fsdp") or None
 
 
+def _continues(r: View) -> str | None:
+    """An adapter that is named is gone on with; of the two arguments for it, the checkpoint goes first."""
+    return next((name for name in ("resume_from_checkpoint", "adapters") if r.given(name) and r.arg(name)), None)
+
+
+OWN_ADAPTER: dict[str, Derivation] = {
+    "lora_rank": hf_script.lora("lora_rank"),
+    "lora_alpha": hf_script.lora("lora_alpha"),
+    "lora_dropout": hf_script.lora("lora_dropout", "lora_dropout_p"),
+    "target_modules": _targets,
+    "modules_to_save": hf_script.modules("modules_to_save", "lora_modules_to_save"),
+}
 FACTS: dict[str, Derivation] = {
     **hf_trainer.FACTS,
     "stage": _stage,
@@ -245,11 +257,7 @@ FACTS: dict[str, Derivation] = {
     "sequence_length": _length,
     "mixed_precision": _precision,
     "torch_dtype": _dtype,
-    "lora_rank": hf_script.lora("lora_rank"),
-    "lora_alpha": hf_script.lora("lora_alpha"),
-    "lora_dropout": hf_script.lora("lora_dropout", "lora_dropout_p"),
-    "target_modules": _targets,
-    "modules_to_save": hf_script.modules("modules_to_save", "lora_modules_to_save"),
+    **continued.over(OWN_ADAPTER, _continues),
     "quantization_bits": _bits,
     "datasets": _datasets,
     "sampled_examples": _sampled,
