@@ -184,8 +184,21 @@ def test_preference_tuning_keeps_a_second_model_and_two_sequences_for_each_examp
     assert run(stage="kto")["memory_logits"] == plain["memory_logits"]
     assert run(stage="dpo", more="ref_model: another")["memory_lower_bound"] == pytest.approx(16 * SIZE / GIB)
     assert run(stage="rm").unknown("memory_estimate")
+    assert facts(DPO.format("false"), "dpo.yaml", world_size=1)["reference_model"] is True
+    assert "precompute" in facts(DPO.format("true"), "dpo.yaml", world_size=1).unknown("reference_model")
 
 
+DPO = """\
+model_name_or_path: gpt2
+dataset_name: notes
+output_dir: out
+learning_rate: 1.0e-6
+per_device_train_batch_size: 8
+bf16: true
+beta: 0.1
+max_length: 1024
+precompute_ref_log_probs: {}
+"""
 GRPO = """\
 model_name_or_path: Qwen/Qwen2.5-7B
 output_dir: out

@@ -21,7 +21,7 @@ FROZEN = ("lora", "qlora")
 STORED: tuple[tuple[re.Pattern[str], int], ...] = (
     (re.compile(r"awq|int4|(?<!\d)4[-_]?bit|nf4|fp4|gpt-oss", re.IGNORECASE), 4),
     (re.compile(r"fp8|int8|(?<!\d)8[-_]?bit", re.IGNORECASE), 8),
-    (re.compile(r"gptq|gguf|[1-8][-_]?bit", re.IGNORECASE), 1),
+    (re.compile(r"gptq|gguf|(?<!\d)[1-8][-_]?bit", re.IGNORECASE), 1),
 )
 """What names and methods of checkpoints say of the bits that they hold a weight in: at least so many."""
 PARTLY_KEPT = re.compile(r"[48]-?bit|paged|galore|apollo|lomo|mini|anyprecision|fp8|bnb")
@@ -37,6 +37,8 @@ SEVERAL_PARTS = re.compile(
 
 ACCUMULATED = 4.0
 """Bytes of a gradient: 32 bits, as DeepSpeed and autocast keep it (transformers documentation, model memory anatomy)."""
+WITHOUT_REFERENCE = ("precompute_ref_log_probs", "reference_free", "ref_model_init_kwargs", "ref_model")
+"""Settings that may spare the copy to compare with, or make it another model."""
 PACKED_FOR_LORA = re.compile(r"awq|gptq|bnb", re.IGNORECASE)
 """Checkpoints that LoRA trains on as they are; others may be unpacked when they are loaded."""
 QUANTISED = {4: 0.53, 8: 1.03}
@@ -104,6 +106,9 @@ def tokens_per_micro_step(r: View) -> int:
 
 def reference_model(r: View) -> bool:
     """Adapters are switched off to get the model as it was; in full training a second copy is loaded."""
+    for name in WITHOUT_REFERENCE:
+        if r.given(name) and r.arg(name):
+            raise Unknown(f"whether a copy of the model stays loaded with {name} is not known", "reference_model")
     return r.stage in COMPARED and r.method not in FROZEN
 
 
@@ -245,9 +250,7 @@ def _frozen(r: View) -> float:
     bits = r.quantization_bits or (4 if r.method == "qlora" else stored)
     if bits is None:
         return float(r.model_parameters * (4 if r.torch_dtype == "float32" else 2))
-    if bits not in QUANTISED or (
-        stored and r.model_parameters and not PACKED_FOR_LORA.search(str(r.model_name_or_path))
-    ):
+    if bits not in QUANTISED or (stored and not PACKED_FOR_LORA.search(str(r.model_name_or_path))):
         raise Unknown(f"in how many bits {r.model_name_or_path} is held is not known", "memory_weights")
     of_model = shape(r)
     # embeddings and the output layer stay as they are

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from trainlint.derive import memory
 from trainlint.dialects import argv, hf_script, hf_trainer, tree
 from trainlint.dialects.base import Context, Dialect, arg, names
 from trainlint.dialects.convert import from_lax, from_text
@@ -23,13 +22,6 @@ CONFIGS = {
 }  # fmt: skip
 OWN_KEYS = {"use_peft", "lora_target_modules", "attn_implementation", "dataset_name", "dataset_mixer", "chat_template"}
 MARKS = {"grpo": {"num_generations", "max_completion_length"}, "dpo": {"loss_type", "beta", "max_prompt_length"}}
-
-
-def _reference_model(r: View) -> bool:
-    for name in ("precompute_ref_log_probs", "reference_free", "ref_model_init_kwargs"):
-        if r.given(name) and r.arg(name):
-            raise Unknown(f"whether a reference model stays loaded with {name} is not known", "reference_model")
-    return bool(memory.reference_model(r))
 
 
 def _memory_rollout(r: View) -> float:
@@ -115,7 +107,6 @@ def _eval_data(r: View) -> str:
 FACTS: dict[str, Derivation] = {
     **hf_trainer.FACTS,
     "stage": _stage,
-    "reference_model": _reference_model,
     "memory_rollout": _memory_rollout,
     "method": _method,
     "model_name_or_path": arg("model_name_or_path"),
