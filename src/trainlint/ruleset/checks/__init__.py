@@ -14,7 +14,9 @@ from trainlint.ruleset.checks import (
     deepspeed,
     deepspeed_file,
     document,
+    environment,
     launch,
+    machines,
     security,
     versions,
 )
@@ -36,9 +38,13 @@ CHECKS: dict[str, Check] = {
     "deepspeed.settings": deepspeed_file.settings,
     "document.duplicate_keys": document.duplicate_keys,
     "document.problems": document.problems,
+    "launch.debugging_left_on": environment.debugging_left_on,
     "launch.device_selection": launch.device_selection,
+    "launch.failure_unnoticed": environment.failure_unnoticed,
+    "launch.machines_do_not_meet": machines.machines_do_not_meet,
     "launch.placeholders": launch.placeholders,
     "launch.random_seed": launch.random_seed,
+    "launch.slurm": machines.slurm,
     "security.literal_secrets": security.literal_secrets,
     "suppressions": _elsewhere,
 }
