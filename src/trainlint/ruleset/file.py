@@ -32,7 +32,7 @@ TABLE = ("toml", "rule")
 
 
 T = TypeVar("T")
-Few = Annotated[T, Field(max_length=64)]
+Few = Annotated[T, Field(max_length=128)]
 
 
 class Source(BaseModel):
