@@ -252,7 +252,7 @@ FAULTS = [
     _set("ten passes over the pairs", "preference/many-passes", "preference", epochs=10),
     _edit(
         "batch found at run",
-        "batch/found-at-run",
+        "batch/found-at-run arguments/trainer-conflict",
         r"^(    --output_dir out)",
         r"\1 --auto_find_batch_size True",
         ".sh",
@@ -275,7 +275,7 @@ FAULTS = [
     _edit(
         "fewer GPUs from Slurm",
         "launch/slurm",
-        r"\A",
+        r"\A(?=torchrun)",
         "#!/bin/bash\n#SBATCH --gpus-per-node=4\n",
         ".sh",
     ),
@@ -303,8 +303,8 @@ FAULTS = [
     _edit(
         "offload with 8-bit states",
         "arguments/conflict",
-        r"^(deepspeed: .*)",
-        "optimizer: adamw_bnb_8bit\nfsdp_config: {offload_params: true}",
+        r"^(micro_batch_size: .*)",
+        r"\1\noptimizer: adamw_bnb_8bit\nfsdp_config: {offload_params: true}",
         ".yaml",
         "full",
     ),

@@ -41,6 +41,12 @@ def test_the_share_is_the_one_stated() -> None:
     assert f"{said}; a rule reports {len(reported)} of those" in " ".join(PAGE.read_text("utf-8").split())
 
 
+def test_the_catalogue_is_as_large_as_stated() -> None:
+    rules = catalogue().values()
+    cases = sum(1 if rule.check else len(rule.cases) for rule in rules)
+    assert f"The catalogue has {len(rules)} rules with {cases} cases" in PAGE.read_text("utf-8")
+
+
 @pytest.mark.skipif(
     "TRAINLINT_FAILURES" not in os.environ, reason="TRAINLINT_FAILURES names the list of known failures"
 )
