@@ -13,7 +13,13 @@ Settings = Mapping[str, Any]
 """What is known of a run: model, stage, method, learning_rate, batch, accumulation, gpus, length, rank, alpha, …"""
 
 DATA, INFO, DEEPSPEED = "examples.jsonl", "dataset_info.json", "ds.json"
-EXAMPLE = '{{"instruction": "Name the number {0}.", "input": "", "output": "It has a name.", "text": "This is number {0}."}}\n'
+EXAMPLE = {
+    "instruction": "Name the number {0}.",
+    "input": "",
+    "output": "It has a name.",
+    "text": "This is number {0}.",
+}
+PREFERENCE = {**EXAMPLE, "prompt": "Name the number {0}.", "chosen": "Number {0} has a name.", "rejected": "No."}
 ZERO_3 = {"zero_optimization": {"stage": 3}, "gradient_clipping": "auto", "train_micro_batch_size_per_gpu": "auto"}
 EVERY = {"eval_strategy": "steps", "eval_steps": 100}
 TRAINER = {
@@ -210,11 +216,15 @@ SPELLINGS: dict[str, Callable[[Settings], Written | None]] = {
 
 def lay_out(run: Settings, folder: Path) -> None:
     """The data of the run, as many short examples as it has, and the DeepSpeed file that all runs share."""
-    known = {"counted": {"file_name": DATA}, "elsewhere": {"hf_hub_url": "org/data"}}
+    preferred = run["stage"] in ("dpo", "simpo")
+    columns = {"prompt": "prompt", "chosen": "chosen", "rejected": "rejected"}
+    kind = {"ranking": True, "columns": columns} if preferred else {}
+    known = {"counted": {"file_name": DATA, **kind}, "elsewhere": {"hf_hub_url": "org/data", **kind}}
     (folder / INFO).write_text(json.dumps(known), "utf-8")
     (folder / DEEPSPEED).write_text(json.dumps(ZERO_3), "utf-8")
     if run.get("examples"):
-        rows = "".join(EXAMPLE.format(number) for number in range(run["examples"]))
+        line = json.dumps(PREFERENCE if preferred else EXAMPLE) + "\n"
+        rows = "".join(line.replace("{0}", str(number)) for number in range(run["examples"]))
         (folder / DATA).write_text(rows, "utf-8")
         (folder / "data").mkdir()
         (folder / "data" / "examples.json").write_text(rows, "utf-8")
