@@ -370,7 +370,7 @@ def page(results: list[Outcome]) -> str:
                 f"| without a new warning or error of another rule | {quiet} ({100 * quiet / len(results):.1f} %) | all |",
                 "",
                 "Most misses are torchtune's: its data are named by a builder, so the length of the run is not known and",
-                "no warmup is judged by it, and a component takes settings that no table holds.",
+                "no warmup is judged by it.",
                 "",
                 "| fault | found in | missed in | unrelated |",
                 "|---|---|---|---|",
