@@ -22,6 +22,8 @@ from trainlint.text import SourceText, Unreadable
 
 PYTHON = "python"
 """The row of everything that is read in Python code, whichever class it makes."""
+SAME = {"ms-swift-megatron": "ms-swift"}
+"""Dialects that share a row."""
 OWN = {
     "accelerate": ("huggingface+accelerate",),
     "alignment-handbook": ("huggingface+alignment-handbook",),
@@ -91,7 +93,8 @@ def readings(directories: Iterable[Path]) -> Iterator[Reading]:
             for launch in launches:
                 found = coverage(launch)
                 gaps = tuple(f"{gap.name} ({gap.kind})" for gap in found.gaps)
-                runs.append((PYTHON if python else launch.first.dialect, found.arguments, gaps))
+                dialect = launch.first.dialect
+                runs.append((PYTHON if python else SAME.get(dialect, dialect), found.arguments, gaps))
             yield Reading(name.partition("@")[0], python, tuple(runs))
 
 
