@@ -6,6 +6,7 @@ from pathlib import Path
 
 from helpers_dialects import certain_issues, dialects_of
 from helpers_runs import facts, launches
+from trainlint.coverage import coverage
 
 PPO = """\
 python3 -m verl.trainer.main_ppo \\
@@ -114,6 +115,13 @@ def test_a_file_upon_the_shipped_one(tmp_path: Path) -> None:
     script = "python3 -m verl.trainer.main_ppo --config-path=config --config-name='my_grpo' actor_rollout_ref.actor.grad_clip=0.5"
     run = facts(script, folder=tmp_path)
     assert (run["learning_rate"], run["max_grad_norm"]) == (2e-6, 0.5)
+    assert coverage(run.launch).gaps == ()
+
+
+def test_what_hydra_takes_for_itself_is_no_argument() -> None:
+    assert coverage(facts(YAML, "my_grpo.yaml").launch).gaps == ()
+    (launch,) = launches(PPO.rstrip() + " hydra.run.dir=out\n")
+    assert (launch.first.arguments.issues, "hydra.run.dir" in launch.first.arguments.given) == ([], False)
 
 
 def test_a_part_of_a_configuration_is_no_run() -> None:

@@ -285,7 +285,9 @@ def _numbers(edition: Edition, value: Any) -> Any:
 
 
 def _arguments(found: dotted.Leaves, sft: bool, closed: bool, open_: str | None = None) -> Arguments:
+    """What Hydra takes for itself is no setting of the run."""
     dotted.interpolate(found)
+    found = {name: leaf for name, leaf in found.items() if name.partition(".")[0] not in ("defaults", "hydra")}
     return dotted.arguments(found, SFT if sft else PPO, _numbers, closed=closed, open_=open_)
 
 
