@@ -21,6 +21,9 @@ LEFT_ON = (
 )
 """Variables, the values that slow a run down, the case of the page, and what they do."""
 
+REASON = re.compile(r"#(?:[ \t]+[^\s=]+){4,}[ \t]*\n[^\n]*\Z")
+"""A line of words above it: somebody knows why it stands there."""
+
 
 def debugging_left_on(rule: Rule, document: Document, launches: list[Launch]) -> Iterator[Finding]:
     """One finding for each variable of a file, however many launches it starts."""
@@ -33,8 +36,8 @@ def debugging_left_on(rule: Rule, document: Document, launches: list[Launch]) ->
             if word is None or (word.text or "").upper() not in slow or name in told:
                 continue
             told.add(name)
-            case = rule.cases[number]
             at = word.origin.literal or Location(document.source, word.span)
+            case = rule.cases[1 if REASON.search(at.source.text[: at.span.start]) else number]
             message = f"{name}={word.text} is left on: {effect}"
             yield Finding(rule.id, case.severity, "high", message, at, case.advice.source, (), None, rule.why)
 
