@@ -162,3 +162,9 @@ def test_a_nested_name_is_an_argument_and_never_an_attribute_of_a_value() -> Non
 def test_an_argument_of_another_kind_is_unknown() -> None:
     with pytest.raises(Unknown, match="kwargs is of a kind"):
         value("'min_lr' in args.kwargs", **{"args.kwargs": 1})
+
+
+def test_a_message_can_show_a_number_beyond_all_floats() -> None:
+    template = Template.parse("{x:g} steps")
+    assert template.render(Names(x=10**400)) == "1e400 or more steps"
+    assert template.render(Names(x=-(10**400))) == "-1e400 or more steps"

@@ -202,3 +202,33 @@ def test_calculations_as_bc_makes_them(terms: list[tuple[str, str, bool]], last:
     except Uncertain:
         return
     assert [[ours]] == bash_launches(f'launch "$(echo "{expression}" | bc)"')
+
+
+def test_a_list_too_long_to_follow_is_unknown_and_not_its_own_spelling() -> None:
+    (words,) = our_launches("for seed in {1..1000}; do launch $seed; done")
+    assert words == [None]
+    assert our_launches("launch {1..1000}") == [[None]]
+    (words,) = our_launches("A=(x); for i in {1..12}; do A+=(${A[@]}); done; launch ${A[@]}")
+    assert set(words) == {None}
+
+
+# Each of these takes hours where it is followed to its end.
+ENDLESS = [
+    """x='eval "$x"; eval "$x"'; eval "$x" """,
+    """x='bash -c "$x"; bash -c "$x"'; export x; bash -c "$x" """,
+    "f() { if foo; then x=$lr$x; fi; if bar; then f; else f; fi; }; f",
+    'f() { lr=$(f)$(f); echo "$lr"; }; f',
+    'for i in {1..32}; do set -- a "$@" "$@"; done',
+    'A=(a b c); for i in {1..32}; do A+=("${A[@]}"); done',
+    "echo " + "{a," * 500 + "b" + "}" * 500,
+]
+
+
+@pytest.mark.parametrize("script", ENDLESS)
+def test_what_grows_without_end_is_given_up(script: str) -> None:
+    assert len(our_launches(f"{script}\nlaunch 1")) == 1
+
+
+def test_what_is_not_followed_may_have_set_anything() -> None:
+    script = "lr=1; f() { f; f; eval lr=2; }; f; launch $lr"
+    assert {tuple(words) for words in our_launches(script)} <= {(None,), ("2",)}

@@ -246,7 +246,10 @@ def _shown(value: Any, spec: str) -> str:
         return str(value)
     if spec.endswith("d") or ("," in spec and "." not in spec and not spec.endswith(("g", "e", "f"))):
         value = round(value)
-    return tidy(format(value, spec))
+    try:
+        return tidy(format(value, spec))
+    except OverflowError:  # an integer beyond all floats
+        return f"{'-' * (value < 0)}1e{len(str(abs(value))) - 1} or more"
 
 
 def tidy(number: str) -> str:

@@ -11,7 +11,7 @@ from trainlint.readers.shell.arithmetic import Undetermined
 from trainlint.readers.shell.code import Value
 from trainlint.readers.shell.expand import Expander
 from trainlint.readers.shell.lexer import RawAssignment, RawWord
-from trainlint.readers.shell.state import Elements, State, Variable, bounded, short, text_of, wrapped
+from trainlint.readers.shell.state import Elements, State, Variable, bounded, bounded_words, short, text_of, wrapped
 from trainlint.text import Span
 
 DECLARING = ("export", "declare", "local", "readonly", "typeset")
@@ -66,6 +66,9 @@ def _array(expander: Expander, raw: RawAssignment, old: Variable | None, span: S
         shift = max((key for key, _ in kept if isinstance(key, int)), default=-1) + 1
         moved = [(key + shift if isinstance(key, int) else key, word) for key, word in new]
         new = [*dict([*kept, *moved]).items()] if associative else [*kept, *moved]
+    words = [word for _, word in new]
+    if (fewer := bounded_words(words)) != tuple(words):
+        new = [*enumerate(fewer)]
     return Variable(elements=tuple(new), exported=export, associative=associative)
 
 

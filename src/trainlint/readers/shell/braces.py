@@ -11,15 +11,24 @@ from trainlint.readers.shell.lexer import Piece, Text
 
 _SEQUENCE = re.compile(r"(-?\d{1,9})\.\.(-?\d{1,9})(?:\.\.(-?\d{1,9}))?|([A-Za-z])\.\.([A-Za-z])", re.ASCII)
 _MOST_WORDS = 500
+_MOST_GROUPS = 50
+
+
+class TooMany(Exception):
+    """More words than anybody would follow."""
 
 
 def alternatives(pieces: Sequence[Piece], text: str) -> list[Sequence[Piece]]:
-    """The words, as pieces, that one written word stands for; itself alone when it has no braces."""
+    """The words, as pieces, that one written word stands for; itself alone when it has no braces. Raises `TooMany`."""
     done: list[Sequence[Piece]] = []
     waiting: list[Sequence[Piece]] = [pieces]
+    if sum(char == "{" for _, _, char in _marks(pieces, text)) > _MOST_GROUPS:
+        raise TooMany
     while waiting:
         word = waiting.pop()
-        expanded = None if len(done) + len(waiting) > _MOST_WORDS else _first_group(word, text)
+        expanded = _first_group(word, text)
+        if len(done) + len(waiting) > _MOST_WORDS:
+            raise TooMany
         if expanded is None:
             done.append(word)
         else:
@@ -82,7 +91,7 @@ def _sequence(text: str, cuts: list[tuple[int, int]]) -> list[Piece]:
     step = step if first <= last else -step
     values = range(first, last + (1 if step > 0 else -1), step)
     if len(values) > _MOST_WORDS:
-        return []
+        raise TooMany
     width = max(len(match[1]), len(match[2])) if match[1] and re.search(r"(^|-|\.)0\d", match[0]) else 0
     texts = [chr(value) if match[4] else f"{value:0{width}d}" for value in values]
     return [Text(low + 1, high, False, item) for item in texts]

@@ -15,7 +15,7 @@ from trainlint.readers.shell.assignments import DECLARING, assign, declare
 from trainlint.readers.shell.builtins import BUILTINS
 from trainlint.readers.shell.code import Code
 from trainlint.readers.shell.lexer import Lexer, RawAssignment, RawCommand
-from trainlint.readers.shell.state import State, States, Variable
+from trainlint.readers.shell.state import State, States, Variable, bounded_words
 
 if TYPE_CHECKING:
     from trainlint.readers.shell.interpret import Interpreter
@@ -59,6 +59,7 @@ def execute(run: Interpreter, code: Code, node: Node, raw: RawCommand, state: St
         )
     for assignment in assignments:
         assign(run.expander(code, state), assignment)
+        run.spend(0, state.size(assignment.name))
     state.status = None if any("$(" in code.text[w.start : w.end] for w in raw.words) else True
     return files.redirected(run, code, node, raw, state, lambda inside: [inside])
 
@@ -74,7 +75,8 @@ def _run(
         return [state]
     if first in pure.OF_PATHS:
         expander = expander.knowing_the_script()
-    words = [word for each in raw.words for word in expander.words(each)]
+    words = list(bounded_words([word for each in raw.words for word in expander.words(each)]))
+    run.spend(0, sum(len(word.parts) for word in words))
     environment = {a.name: Word(expander.value(a.value.pieces), code.span(*a.value.extent)) for a in assignments}
     leaves = False
     while words and words[0].text in _TRANSPARENT and not words[0].several:

@@ -12,7 +12,7 @@ from trainlint.document import Origin, Part, Word
 from trainlint.readers.shell import operators
 from trainlint.readers.shell.arithmetic import Arithmetic as Evaluator
 from trainlint.readers.shell.arithmetic import Undetermined
-from trainlint.readers.shell.braces import alternatives
+from trainlint.readers.shell.braces import TooMany, alternatives
 from trainlint.readers.shell.code import Code, Value
 from trainlint.readers.shell.glob import Pattern, Undecidable
 from trainlint.readers.shell.lexer import (
@@ -70,7 +70,15 @@ class Expander:
     def words(self, raw: RawWord) -> list[Word]:
         """All words that one written word becomes: after braces, expansion and word splitting."""
         span = self._span(raw.start, raw.end)
-        return [word for pieces in alternatives(raw.pieces, self.code.text) for word in self._fields(pieces, span)]
+        try:
+            written = alternatives(raw.pieces, self.code.text)
+        except TooMany:
+            text = self.code.text[raw.start : raw.end]
+            part = Part(
+                None, Origin("unresolved", text, self.code.at(raw.start, raw.end)), "too many words to be followed"
+            )
+            return [Word((part,), span, several=True)]
+        return [word for pieces in written for word in self._fields(pieces, span)]
 
     def value(self, pieces: Iterable[Piece]) -> Value:
         """The pieces as one value, unsplit: what an assignment stores."""

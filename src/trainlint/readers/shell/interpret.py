@@ -16,13 +16,16 @@ from trainlint.readers.shell import files
 from trainlint.readers.shell.code import SIMPLE, Code, Value
 from trainlint.readers.shell.expand import Expander
 from trainlint.readers.shell.lexer import Lexer, RawCommand, Substitution, Unclosed
-from trainlint.readers.shell.loops import forgotten
+from trainlint.readers.shell.loops import assigned, forgotten_names
 from trainlint.readers.shell.state import State, States, files_of, merge, same_text, text_of, with_status
 from trainlint.readers.shell.statements import HANDLERS
 from trainlint.text import Span
 
-_MOST_STEPS = 20_000
+_MOST_STEPS = 10_000
 _DEEPEST_CALL = 20
+_STEPS_OF_A_COMMAND = 5
+_STEPS_OF_A_TEXT = 20
+_PARTS_OF_A_STEP = 10
 _CONTENT = re.compile(r"\s*<\s*([^\s;&|<>()]+)\s*")
 """`$(< file)`."""
 
@@ -41,6 +44,7 @@ class Interpreter:
         self._steps = 0
         self._depth = 0
         self._commands: dict[tuple[int, int], list[RawCommand]] = {}
+        self._assigned: dict[tuple[int, int, int], set[str]] = {}
         self._kept: list[Code] = []
         self._substituted: dict[tuple[int, int], Code] = {}
         self.ended: States = []
@@ -59,6 +63,7 @@ class Interpreter:
         if self._unrecorded:
             return
         found = self._sites.setdefault((command.span, self._path, start), [])
+        self.spend(_STEPS_OF_A_COMMAND + len(found))
         if not any(_same(command, other) for other in found):
             found.append(command)
 
@@ -72,6 +77,11 @@ class Interpreter:
         """Text that runs as part of a command: `eval`, `bash -c`."""
         if self._depth >= _DEEPEST_CALL:
             return states
+        if self.exhausted:
+            for state in states:
+                state.forget_world("set by commands that are not followed so far")
+            return states
+        self.spend(_STEPS_OF_A_TEXT)
         self._depth += 1
         try:
             return self.run_code(code, states)
@@ -102,9 +112,11 @@ class Interpreter:
         away = [state for state in states if state.leaving is not None]
         if not live:
             return away
-        self._steps += 1
+        self.spend(len(live))
         handler = HANDLERS.get(node.type)
-        if handler is not None:
+        if self._steps > 2 * _MOST_STEPS:
+            live = [after for state in live for after in self._forgotten(code, node, state, "not followed so far")]
+        elif handler is not None:
             try:
                 live = handler(self, code, node, live)
             except Unclosed:  # a syntax error, reported as such; the statement is passed over
@@ -159,6 +171,10 @@ class Interpreter:
         """Whether loops and calls have taken so many steps that the rest is only looked at, not followed."""
         return self._steps > _MOST_STEPS
 
+    def spend(self, steps: int, parts: int = 0) -> None:
+        """Count what was done: a step for each path of each statement, and more where values have many parts."""
+        self._steps += steps + parts // _PARTS_OF_A_STEP
+
     @contextmanager
     def unrecorded(self) -> Iterator[None]:
         """Inside, commands are followed for what they do to the state only."""
@@ -168,6 +184,16 @@ class Interpreter:
         finally:
             self._unrecorded -= 1
 
+    def _forgotten(self, code: Code, node: Node, state: State, reason: str) -> States:
+        state.forget_world(reason)
+        return forgotten_names([state], self.assigned(code, node), reason)
+
+    def assigned(self, code: Code, node: Node) -> set[str]:
+        key = (id(code), node.start_byte, node.end_byte)
+        if key not in self._assigned:
+            self._assigned[key] = assigned(code, node)
+        return set(self._assigned[key])
+
     def at_path(self, *steps: object) -> _Path:
         return _Path(self, steps)
 
@@ -175,7 +201,7 @@ class Interpreter:
         """Run a function of the script."""
         code, body = state.functions[name]
         if self._depth >= _DEEPEST_CALL or self.exhausted:
-            return forgotten(code, body, [state], f"assigned in the function {name}")
+            return self._forgotten(code, body, state, f"assigned in the function {name}")
         outer, outer_saved = state.positional, state.saved
         state.positional, state.saved = arguments, (*state.saved, {})
         self._depth += 1

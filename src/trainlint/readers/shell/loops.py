@@ -51,6 +51,7 @@ def over_words(run: Interpreter, code: Code, node: Node, states: States) -> Stat
 def _round(run: Interpreter, code: Code, node: Node, number: int, states: States) -> tuple[States, States]:
     """One turn of a loop's body, as a run of its own: the states that go on looping, and those that leave the loop."""
     body = node.child_by_field_name("body")
+    run.spend(1)
     with run.at_path(code.span(code.start(node), code.start(node)), number):
         states = run.run(code, body, states) if body is not None else states
     for each in states:
@@ -166,7 +167,7 @@ def _loop(
 
 def _unknown_loop(run: Interpreter, code: Code, node: Node, states: States, reason: str) -> States:
     """A loop that runs nobody knows how often: look at its commands once, then know nothing of what it assigns."""
-    names = assigned(code, node)
+    names = run.assigned(code, node)
     for state in states:
         inside = state.copy()
         inside.forget(names, reason)
@@ -192,12 +193,8 @@ def arithmetic_status(run: Interpreter, code: Code, node: Node, where: Range, st
     try:
         return bool(run.expander(code, state).arithmetic(where))
     except Undetermined:
-        state.forget(assigned(code, node), "set by arithmetic on unknown values")
+        state.forget(run.assigned(code, node), "set by arithmetic on unknown values")
         return None
-
-
-def forgotten(code: Code, node: Node, states: States, reason: str) -> States:
-    return forgotten_names(states, assigned(code, node), reason)
 
 
 def forgotten_names(states: States, names: Iterable[str], reason: str) -> States:

@@ -33,6 +33,7 @@ def read(call: Call) -> list[State]:
         return _status(state, None)
     names = [word.text for word in words if word.text and NAME.fullmatch(word.text)] or ["REPLY"]
     line, state.input, ended = _line(None if set(options) - set("rasp0") else state.input, whole="0" in options)
+    call.run.spend(0, len(line or ()) + len(state.input or ()))
     characters = text_of(line) if line is not None else None
     separators = state.separators()
     if line is not None and "0" in options and len(names) == 1 and separators == BLANKS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from trainlint.readers.shell.code import Value
 from trainlint.text import Span
 
 MOST_PATHS = 16
+MOST_WORDS = 2000
 _OF_BASH = """
 BASH BASHOPTS BASHPID BASH_ARGC BASH_ARGV BASH_COMMAND BASH_LINENO BASH_REMATCH BASH_SOURCE BASH_VERSION BASH_VERSINFO
 COLUMNS DIRSTACK EPOCHREALTIME EPOCHSECONDS EUID FUNCNAME GROUPS HOME HOSTNAME HOSTTYPE IFS LANG LINENO LINES LOGNAME
@@ -116,6 +117,12 @@ class State:
             variable = replace(variable, exported=True)
         self.variables[name] = variable
 
+    def size(self, name: str) -> int:
+        """How many parts the value of a variable has."""
+        variable = self.variables.get(self.aimed(name))
+        words = variable.elements or () if variable is not None else ()
+        return 0 if variable is None else len(variable.value) + sum(len(word.parts) for _, word in words)
+
     def forget(self, names: Iterable[str], reason: str) -> None:
         for name in names:
             self.set(name, Variable((Part(None, Origin("unresolved", name), reason),)))
@@ -124,6 +131,12 @@ class State:
         """After an assignment to nobody knows which variable."""
         self.forget([name for name in self.variables if name != "IFS"], reason)
         self.unset_is_empty = False
+
+    def forget_world(self, reason: str) -> None:
+        """After commands that nobody follows."""
+        self.forget_all(reason)
+        self.files = {path: Written(None, (), file.at) for path, file in self.files.items()}
+        self.directory = self.output = self.input = self.status = None
 
     def separators(self) -> str | None:
         """The characters that words are split at; None where they are not known."""
@@ -275,6 +288,14 @@ def bounded(value: Value) -> Value:
     if len(value) > 2000 or sum(len(part.text or "") for part in value) > _LONGEST_VALUE:
         return (Part(None, Origin("unresolved", "…"), "the value is too long to be followed"),)
     return value
+
+
+def bounded_words(words: Sequence[Word]) -> tuple[Word, ...]:
+    """The same for the elements of an array and the arguments of a function."""
+    if len(words) <= MOST_WORDS and sum(len(word.parts) for word in words) <= 2 * MOST_WORDS:
+        return tuple(words)
+    part = Part(None, Origin("unresolved", "…"), "the list is too long to be followed")
+    return (Word((part,), words[0].span, several=True),)
 
 
 def short(text: str) -> str:
