@@ -12,6 +12,8 @@ MAX_LEVELS = 6
 def starts(source: SourceText, directory: str | None = "") -> list[Path]:
     """The directory of a source, or the one it runs in, then those above it up to the repository's root.
 
+    Where no repository is seen, two of those above it, and the directory that we run in if it is one of them.
+
     `directory` is the script's own `cd`, None when unknown.
     """
     if directory is None:
@@ -22,4 +24,6 @@ def starts(source: SourceText, directory: str | None = "") -> list[Path]:
         if (found[-1] / ".git").exists():
             break
         found.append(parent)
-    return found if (found[-1] / ".git").exists() else found[:3]
+    if (found[-1] / ".git").exists():
+        return found
+    return [*found[:3], *(parent for parent in found[3:] if parent == Path.cwd())]

@@ -139,11 +139,19 @@ def test_a_sourced_value_stands_in_its_own_file(tmp_path: Path) -> None:
     assert parse(script, file=tmp_path / "run.sh").sourced == [tmp_path / "common.sh"]
 
 
-@pytest.mark.parametrize("text", ["source gone.sh", "source $UNKNOWN", "source", ". /proc/self/mem", "source run.sh"])
+@pytest.mark.parametrize(
+    "text", ["source gone.sh", "source $UNKNOWN/bin/activate", "source", ". /proc/self/mem", "source run.sh"]
+)
 def test_what_cannot_be_sourced_changes_nothing(tmp_path: Path, text: str) -> None:
     script = f"lr=1; {text}; launch $lr"
     (tmp_path / "run.sh").write_text(script)
     assert {tuple(words) for words in our_launches(script, file=tmp_path / "run.sh")} == {("1",)}
+
+
+def test_a_file_that_is_handed_to_the_script_may_set_anything() -> None:
+    (found,) = commands('lr=1; source "$CONFIG"; launch $lr')
+    assert found.words[1].text is None
+    assert "CONFIG" in (found.words[1].unknown or "")
 
 
 # ------------------------------------------------------------------------------------------------- written files

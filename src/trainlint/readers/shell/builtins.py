@@ -118,6 +118,12 @@ def _source(call: Call) -> list[State] | None:
     states = files.source(call)
     if states is None:
         call.state.unset_is_empty = False  # that file may set it
+        name = call.words[1].parts if len(call.words) > 1 else ()
+        if name and all(part.text is None for part in name):
+            # somebody hands the script its settings; a name with a known part is an environment's in practice
+            call.state.forget_all(
+                f"a file that is sourced may set it, and nobody knows which: {reason_of(tuple(name))}"
+            )
     return states
 
 
