@@ -180,7 +180,7 @@ def read(config: Mapping[str, Any]) -> Architecture:
 def _required(config: Mapping[str, Any], name: str) -> int:
     value = number(config, name)
     if value is None:
-        raise Unknown(f"the model's config.json has no {NAMES[name][0]}", "model_parameters")
+        raise Unknown(f"nothing says the model's {' or '.join(NAMES[name][:2])}", "model_parameters")
     return value
 
 
