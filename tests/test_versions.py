@@ -65,6 +65,14 @@ def test_a_version_between_those_of_the_table_has_what_its_neighbours_have() -> 
     assert spec.at("1.0") is spec.editions[0]
 
 
+def test_a_version_between_those_of_the_table_takes_the_values_that_its_neighbours_take() -> None:
+    spec = Schema("peft:LoraConfig")["init_lora_weights"]  # a bool in 0.5.0, since 0.7.1 the name of a method, too
+    between, before = spec.judging("0.7.0"), spec.judging("0.5.0")
+    assert between.admits("gaussian")
+    assert between.default == before.default
+    assert not before.admits("gaussian")
+
+
 def test_defaults_are_those_of_the_version() -> None:
     old, new = (Schema("trl:SFTConfig", targets={"trl": version}) for version in ("0.9.6", "1.16.0"))
     assert "trl 0.9.6 default" in old.default("packing")[1].text

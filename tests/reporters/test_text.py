@@ -188,6 +188,14 @@ def test_a_fix_shows_inserted_and_removed_lines():
     assert one(source, "a", fix=fix)[4:7] == ["   fix: Say d, drop b", "      - b: 2", "      + d: 4"]
 
 
+def test_a_fix_at_the_end_of_a_long_line_is_seen():
+    source = SourceText("a.sh", "x" * 200 + " --lr 1")
+    fix = Fix("Raise it", (Edit(at(source, "1"), "2"),))
+    removed, added = one(source, "x", fix=fix)[5:7]
+    assert removed.startswith("      - …x")
+    assert (removed[-6:], added[-6:]) == ("--lr 1", "--lr 2")
+
+
 def test_a_fix_of_line_ends_shows_them():
     source = SourceText("a.sh", "a \\\r\nb")
     fix = Fix("Unix line ends", (Edit(at(source, "\r"), ""),))

@@ -113,12 +113,22 @@ class Spec:
         """
         if version is None:
             return self.newest
+        return next(iter(self._near(version)), None)
+
+    def _near(self, version: str) -> list[Edition]:
+        """The editions of a version, or of those next to it."""
         place = self.versions.index  # commits have no order of their own
-        for known in self._around(version):
-            for edition in self.editions:
-                if place(edition.first) <= place(known) <= place(edition.last):
-                    return edition
-        return None
+        return [
+            edition
+            for known in self._around(version)
+            for edition in self.editions
+            if place(edition.first) <= place(known) <= place(edition.last)
+        ]
+
+    def judging(self, version: str | None) -> Edition:
+        """What judges a value: the definition of a version, between two of the table the widest reading of both, else of all."""
+        near = self._near(version) if version else []
+        return _wide(near[0], near) if near else self.any_version
 
     def _around(self, version: str) -> tuple[str, ...]:
         """The version of the table that is meant (4.51 is 4.51.3), else those next to it."""
@@ -141,18 +151,27 @@ class Spec:
         editions = self.taken
         if self.inherited is not None and editions[0].first != self.versions[0]:
             editions = (*self.inherited.taken, *editions)
-        types = dict.fromkeys(name for edition in editions for name in edition.type.split(" | "))
-        choices = _widest([edition.choices for edition in editions])
-        item_choices = _widest([edition.item_choices for edition in editions])
-        bounds = self.newest.bounds if all(edition.bounds == self.newest.bounds for edition in editions) else ()
-        first = self.taken[0].first
-        bare = any(edition.bare for edition in editions)
-        words = dict.fromkeys(name for edition in editions for name in (edition.picked or edition.type).split(" | "))
-        picked = " | ".join(words) if any(edition.picked for edition in editions) else None
-        return replace(
-            self.newest, first=first, type=" | ".join(types), choices=choices, bounds=bounds, bare=bare,
-            item_choices=item_choices, picked=picked,
-        )  # fmt: skip
+        return replace(_wide(self.newest, editions), first=self.taken[0].first)
+
+
+def _wide(base: Edition, editions: Sequence[Edition]) -> Edition:
+    """One of several editions, that takes what any of them takes."""
+    types = dict.fromkeys(name for edition in editions for name in edition.type.split(" | "))
+    choices = _widest([edition.choices for edition in editions])
+    item_choices = _widest([edition.item_choices for edition in editions])
+    bounds = base.bounds if all(edition.bounds == base.bounds for edition in editions) else ()
+    bare = any(edition.bare for edition in editions)
+    words = dict.fromkeys(name for edition in editions for name in (edition.picked or edition.type).split(" | "))
+    picked = " | ".join(words) if any(edition.picked for edition in editions) else None
+    return replace(
+        base,
+        type=" | ".join(types),
+        choices=choices,
+        bounds=bounds,
+        bare=bare,
+        item_choices=item_choices,
+        picked=picked,
+    )
 
 
 def _widest(choices: Sequence[tuple[Any, ...] | None]) -> tuple[Any, ...] | None:
@@ -253,8 +272,7 @@ class Schema(Mapping[str, Spec]):
     def edition(self, name: str) -> Edition:
         """The definition that judges an argument: of the stated version, else the widest over all versions."""
         spec = self[name]
-        target = self.target(spec)
-        return (spec.at(target) if target else None) or spec.any_version
+        return spec.judging(self.target(spec))
 
     def default(self, name: str) -> tuple[Any, Origin, Confidence]:
         """What the framework does when the argument is absent. Raises `Unknown` where the table cannot say."""

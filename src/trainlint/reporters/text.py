@@ -13,7 +13,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import accumulate
+from itertools import accumulate, takewhile
 
 from trainlint.findings import FOLLOWS, Finding, Fix, Related, Report
 from trainlint.reporters.changes import by_source, changes
@@ -26,6 +26,8 @@ from trainlint.text import Location, SourceText
 LONGEST_MESSAGE = 1_000
 """Cells. The first line is not wrapped, as editors and grep read it; but a value of a megabyte is nobody's message."""
 MOST_RELATED = 6
+BEFORE_A_CHANGE = 24
+"""Characters of a long line that are shown before what a fix changes in it."""
 MOST_CHANGED_LINES = 12
 MOST_SKIPPED = 3
 
@@ -171,12 +173,22 @@ def _fix(fix: Fix, home: SourceText, paint: Paint, width: int) -> Iterator[str]:
     for source, edits in by_source(fix.edits).items():
         if source.path != home.path:
             yield " " * MARGIN + paint(f"{visible(source.path)}:{min(edit.at.start.line for edit in edits)}:", "quiet")
-        lines = changes(source, edits)
+        lines = _from_the_change(changes(source, edits), width - MARGIN)
         for sign, line in lines[:MOST_CHANGED_LINES]:
             text = clip(f"{sign} {line}", width - MARGIN + 2)
             yield " " * (MARGIN - 2) + paint(text, "removed" if sign == "-" else "added")
         if len(lines) > MOST_CHANGED_LINES:
             yield " " * MARGIN + f"… and {len(lines) - MOST_CHANGED_LINES} more lines"
+
+
+def _from_the_change(lines: list[tuple[str, str]], room: int) -> list[tuple[str, str]]:
+    """Lines too long for the terminal lose most of the beginning that they share: the change is what is shown."""
+    texts = [text for _, text in lines]
+    alike = takewhile(lambda chars: len(set(chars)) == 1, zip(*texts, strict=False))
+    cut = sum(1 for _ in alike) - BEFORE_A_CHANGE
+    if len(texts) < 2 or cut <= 0 or all(len(text) <= room for text in texts):
+        return lines
+    return [(sign, f"…{text[cut:]}") for sign, text in lines]
 
 
 # ----------------------------------------------------------------------------------------------------------- summary
