@@ -45,6 +45,7 @@ def bash_launches(
         for file, text in {**(files or {}), "run.sh": script}.items():
             (work / file).parent.mkdir(parents=True, exist_ok=True)
             (work / file).write_bytes(text.encode())
+            (work / file).chmod(0o755)
         environment = {"PATH": f"{stubs}:/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
         subprocess.run(
             [BASH, "run.sh", *arguments], cwd=work, env=environment, capture_output=True, check=False, timeout=20

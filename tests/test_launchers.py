@@ -6,6 +6,7 @@ import pytest
 
 from trainlint import readers
 from trainlint.dialects.launchers import Started, start
+from trainlint.linter import Linter
 from trainlint.text import SourceText
 
 
@@ -49,6 +50,17 @@ def test_world_size_is_what_the_launcher_makes_of_it(script: str, launcher: str,
     begun = started(script)
     assert (begun.launcher, begun.name) == (launcher, name)
     assert begun.processes.value == processes
+
+
+def test_what_a_shell_is_told_to_run_is_the_program() -> None:
+    begun = started("bash -x gone.sh --learning_rate 1e-4; srun bash scripts/train.sh --lr 1")
+    assert (begun.launcher, begun.name, [word.text for word in begun.words]) == ("", "train.sh", ["--lr", "1"])
+
+
+def test_flags_of_a_shell_script_are_its_own() -> None:
+    text = "bash gone.sh --output_dir o --learning_rate 5 --model_name_or_path gpt2 --per_device_train_batch_size 8"
+    _, launches = Linter().read(SourceText("run.sh", text))
+    assert launches == []
 
 
 @pytest.mark.parametrize(

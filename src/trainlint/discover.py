@@ -27,6 +27,7 @@ HINTS = re.compile(
     rb"batch[_-]size|learning[_-]rate|gradient[_-]accumulation|num[_-]train[_-]epochs|train[_-]iters|model[_-]parallel|seq_len"
     rb"|zero_optimization|finetuning_type|base_model|pretrained_model|distributed_type|ppo_trainer|verl[./]"
     rb"|torchrun|torch\.distributed|deepspeed|accelerate|llamafactory-cli|trl "
+    rb"|(?:\bsh|sbatch)\b[^\n]*\.(?:sh|sbatch|slurm)\b|\./\S*\.sh\b"  # starts another script
 )
 """A file with none of these describes no run that any dialect reads, so it need not be parsed."""
 JSON_LINES = re.compile(rb"\s*\{.*\}[ \t\r]*\n\s*\{")

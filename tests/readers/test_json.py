@@ -270,7 +270,7 @@ def test_mutated_files_are_judged_as_json_does() -> None:
         assert_agrees(text)
 
 
-@pytest.mark.parametrize("hole", ["${BF16}", "$BF16", "CONFIG_BF16"])
+@pytest.mark.parametrize("hole", ["${BF16}", "$BF16", "CONFIG_BF16", "GBSIZE"])
 def test_a_template_is_told_from_a_broken_file(hole: str) -> None:
     (problem,) = read(f'{{"a": {hole}}}').problems
     assert (problem.kind, problem.at.text) == ("launch/placeholder", hole)

@@ -148,6 +148,49 @@ def test_what_cannot_be_sourced_changes_nothing(tmp_path: Path, text: str) -> No
     assert {tuple(words) for words in our_launches(script, file=tmp_path / "run.sh")} == {("1",)}
 
 
+STARTING = [
+    'LR=1 export EPOCHS=3; bash train.sh 2e-5 "a b"',
+    "LR=1; bash -e train.sh; launch $LR $EPOCHS",
+    'BS=4 bash ./train.sh "$@" x; launch ${BS:-none}',
+    "for lr in 1e-5 2e-5; do ./train.sh $lr; done",
+    'D=$(cd "$(dirname "$0")" && pwd); nohup bash $D/sub/inner.sh one two > log 2>&1',
+    "cd sub; sh ../train.sh; bash inner.sh 7",
+    "f() { launch f; }; bash train.sh; set -- q; bash train.sh $1",
+    "bash sub/options.sh --lr 3e-5 --model=13b rest; bash gone.sh 1; x=$(bash train.sh)",
+    "bash train.sh | tee log; (bash train.sh 2); if bash train.sh 3; then launch yes; fi",
+]
+STARTED = {
+    "train.sh": 'launch "$#" "$1" ${EPOCHS:-0} ${BS:-8} "$LR" "$(basename "$0")"\nEPOCHS=99\n',
+    "sub/inner.sh": 'cd "$(dirname "$0")"\nlaunch inner $2\nbash ../train.sh "$1"\n',
+    "sub/options.sh": OPTIONS,
+}
+
+
+@pytest.mark.parametrize("script", STARTING)
+def test_scripts_that_a_script_starts(tmp_path: Path, script: str) -> None:
+    for name, text in STARTED.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    ours = our_launches(script, Caller(unset_is_empty=True), tmp_path / "run.sh")
+    assert ours == bash_launches(script, files=STARTED)
+
+
+@pytest.mark.parametrize("script", ["sbatch $0", 'bash "$0" again', "bash run.sh", "./run.sh; bash other.sh"])
+def test_a_script_that_starts_itself_comes_to_an_end(tmp_path: Path, script: str) -> None:
+    script = f"launch 1; {script}"
+    (tmp_path / "run.sh").write_text(script)
+    (tmp_path / "other.sh").write_text("launch 2; bash run.sh; bash other.sh")
+    found = {tuple(words) for words in our_launches(script, file=tmp_path / "run.sh")}
+    assert {("1",)} <= found <= {("1",), ("2",)}
+
+
+@pytest.mark.parametrize("header", ["", "#SBATCH --nodes=2\n"])
+def test_a_queued_script_is_followed_where_the_limits_of_the_job_are_its_own(tmp_path: Path, header: str) -> None:
+    (tmp_path / "train.slurm").write_text('launch "$1" ${LR:-0}')
+    script = f"#!/bin/bash\n{header}sbatch -N 2 --time 1:00 train.slurm 5"
+    assert our_launches(script, Caller(unset_is_empty=True), tmp_path / "run.sh") == ([] if header else [["5", "0"]])
+
+
 def test_a_file_that_is_handed_to_the_script_may_set_anything() -> None:
     (found,) = commands('lr=1; source "$CONFIG"; launch $lr')
     assert found.words[1].text is None

@@ -480,6 +480,8 @@ def _speak(run: Run) -> list[Run]:
 
 def _read_command(document: Document, started: Started, context: Context) -> list[Run] | None:
     flags = {word.known_prefix.partition("=")[0].lstrip("-").replace("-", "_") for word in started.words}
+    if started.name.endswith(".sh"):  # its flags are its own, whatever they are called
+        return None
     if not flags & MARKS and not ({"output_dir", "model_name_or_path"} <= flags):
         return None
     own = declared.of(document, started, context)

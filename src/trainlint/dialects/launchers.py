@@ -32,6 +32,7 @@ WITH_VALUE = frozenset(
 )
 """Options of `uv run` that take a value."""
 PYTHON = re.compile(r"python(\d+(\.\d+)?)?$")
+SHELL = re.compile(r"(ba|z|da|k)?sh$")
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ def start(document: Document, command: Command) -> Started | None:
             words = words[next(i for i, word in enumerate(words) if word.text == "--") + 1 :]
         elif name in ("srun", "sbatch"):
             nodes, words = _srun(document, words)
+        elif SHELL.match(name) and len(words) > 1 and not words[1].known_prefix.startswith("-"):
+            words = words[1:]
         else:
             break
     if not words or words[0].known_prefix.startswith("-"):

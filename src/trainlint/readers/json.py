@@ -23,7 +23,7 @@ _COMMENT = re.compile(rf"{_STRING}|(//[^\n]*|\#[^\n]*|(?s:/\*.*?\*/))|(?s:/\*.*)
 # a comma after an opening bracket or another comma is no trailing comma but an error
 _TRAILING_COMMA = re.compile(rf"{_STRING}|[\[{{,][ \t\n\r]*,|(,)[ \t\n\r]*[\]}}]")
 _BRACKET = re.compile(rf"{_STRING}|([\[{{])|([\]}}])")
-_TEMPLATE = re.compile(r"\$\{\w+\}|\$\w+|[A-Z][A-Z0-9]*_[A-Z0-9_]+")
+_TEMPLATE = re.compile(r"\$\{\w+\}|\$\w+|(?!(?:TRUE|FALSE|NULL|NONE)\b)[A-Z][A-Z0-9_]{2,}\b")
 _TOKEN = re.compile(rf'{_STRING}|[\[\]{{}},:]|[^\s\[\]{{}},:"]+')
 
 

@@ -82,21 +82,28 @@ class Code:
     the text itself.
 
     `sourced` is the place in the script from which another file's text is read: there, to the script, its commands stand.
+    `called` is the script that `$0` names, where it is not the one that was read first.
     """
 
     def __init__(
-        self, source: SourceText, text: str, parts: Value | None = None, sourced: Location | None = None
+        self,
+        source: SourceText,
+        text: str,
+        parts: Value | None = None,
+        sourced: Location | None = None,
+        called: SourceText | None = None,
     ) -> None:
         self.source, self.text, self._parts, self.sourced = source, text, parts, sourced
+        self.called = called or self.script
 
     @classmethod
-    def of_file(cls, source: SourceText, sourced: Location | None = None) -> Code:
-        return cls(source, source.text, None, sourced)
+    def of_file(cls, source: SourceText, sourced: Location | None = None, called: SourceText | None = None) -> Code:
+        return cls(source, source.text, None, sourced, called)
 
     def of_parts(self, parts: Value) -> Code:
         """Text that this code makes."""
         text = "".join(_HOLE if part.text is None else part.text for part in parts)
-        return Code(self.source, text, parts, self.sourced)
+        return Code(self.source, text, parts, self.sourced, self.called)
 
     @property
     def assigns_unknown(self) -> bool:
@@ -105,7 +112,7 @@ class Code:
 
     @property
     def script(self) -> SourceText:
-        """The script that runs, whichever file this code is of."""
+        """The script that was read first, whichever file this code is of."""
         return self.sourced.source if self.sourced is not None else self.source
 
     @cached_property

@@ -26,6 +26,7 @@ _READS_SCRIPT = re.compile(r"(.*/)?((ba|z|da|k)?sh|sbatch)")
 """What runs the script that it gets from its input."""
 _READS_ALL = ("docker", "kubectl", "mpirun", "srun", "ssh")
 """What hands its whole input on, so that a loop around it has no more to read."""
+_SCRIPT = re.compile(r".*\.(sh|bash|sbatch|slurm)")
 _DASH_C = re.compile(r"-[a-zA-Z]*c")
 
 
@@ -132,19 +133,20 @@ def _record(call: Call, environment: dict[str, Word]) -> None:
         name: Word(variable.scalar(), call.span) for name, variable in state.variables.items() if variable.exported
     }
     command = Command(tuple(call.words), call.span, {**exported, **environment}, state.directory, state.files)
-    call.run.record(command, call.raw.start if call.code.sourced else 0)
     state.print(files.printed(call))
     files.edit(call)
-    _run_shell_text(call, environment)
+    started = _run_shell_text(call, environment)
+    if started is None or started.source is call.code.source:  # else what that file runs is recorded in its place
+        call.run.record(command, call.raw.start if call.code.sourced else 0)
     if any(text in _READS_ALL for text in call.texts):
         state.input = None
 
 
-def _run_shell_text(call: Call, environment: dict[str, Word]) -> None:
-    """`bash -c 'text'`, also behind `srun`, `ssh` and the like, and scripts from the input or a file written before."""
+def _run_shell_text(call: Call, environment: dict[str, Word]) -> Code | None:
+    """`bash -c 'text'`, also behind `srun`, `ssh` and the like, and scripts from the input or a file."""
     found = _shell_text(call)
     if found is None:
-        return
+        return None
     text, arguments = found
     inner = State(
         {
@@ -162,6 +164,7 @@ def _run_shell_text(call: Call, environment: dict[str, Word]) -> None:
     call.state.files = inner.files
     if after is not None and call.state.output is not None and _SHELL.fullmatch(call.texts[0] or ""):
         call.state.print(after)
+    return text
 
 
 def _shell_text(call: Call) -> tuple[Code, tuple[Word, ...]] | None:
@@ -170,14 +173,28 @@ def _shell_text(call: Call) -> tuple[Code, tuple[Word, ...]] | None:
     for at, shell in enumerate(texts):
         if shell is None or not _READS_SCRIPT.fullmatch(shell):
             continue
-        options = next((n for n, text in enumerate(texts[at + 1 :], at + 1) if not (text or "-").startswith("-")), None)
         if at + 2 < len(texts) and _SHELL.fullmatch(shell) and _DASH_C.fullmatch(texts[at + 1] or ""):
             return call.code.of_parts(call.words[at + 2].parts), tuple(call.words[at + 4 :])
-        if options is None and None not in texts[at:] and call.state.input:
+        named = any(not (text or "-").startswith("-") for text in texts[at + 1 :])
+        if not named and None not in texts[at:] and call.state.input:
             return call.code.of_parts(call.state.input), ()
-        if options == at + 1 and call.state.directory is not None:
-            path = posixpath.normpath(posixpath.join(call.state.directory, texts[options] or ""))
-            written = call.state.files.get(path)
-            if written is not None and written.text is not None:
-                return call.code.of_parts(written.parts), tuple(call.words[options + 1 :])
+    file = _started(call)
+    name = call.texts[file] if file is not None else None
+    code = files.code_of(call, name) if name else None
+    return None if code is None or file is None else (code, tuple(call.words[file + 1 :]))
+
+
+def _started(call: Call) -> int | None:
+    """Which word of a command names the script that it starts."""
+    for at, text in enumerate(call.texts):
+        words = list(enumerate(call.texts[at + 1 :], at + 1))
+        if text is None:
+            continue
+        if at == 0 and _SCRIPT.fullmatch(text) and "/" in text:
+            return at
+        if posixpath.basename(text) == "sbatch":  # a job that queues another has limits of its own
+            queued = "#SBATCH" in call.code.script.text
+            return None if queued else next((n for n, word in words if _SCRIPT.fullmatch(word or "")), None)
+        if _SHELL.fullmatch(text) or (text == "srun" and at == 0):
+            return next((n for n, word in words if not (word or "").startswith("-")), None)
     return None

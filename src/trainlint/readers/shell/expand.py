@@ -372,7 +372,7 @@ class Expander:
     def _script(self, piece: Parameter) -> str | None:
         """The path of the script that runs, `$0`, or of the file that the code is in, `${BASH_SOURCE[0]}`."""
         whole = piece.subscript is None or self.code.text[slice(*piece.subscript)] == "0"
-        source = {"0": self.code.script, "BASH_SOURCE": self.code.source}.get(piece.name) if whole else None
+        source = {"0": self.code.called, "BASH_SOURCE": self.code.source}.get(piece.name) if whole else None
         return None if source is None or source.file is None else os.path.abspath(source.file)
 
     def _element(self, piece: Parameter, variable: Variable, span: Span) -> list[Word] | None:

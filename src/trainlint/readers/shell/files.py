@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 from collections.abc import Callable, Iterator
@@ -200,7 +201,7 @@ def _concatenated(state: State, names: list[str]) -> Value | None:
 def source(call: Call) -> States | None:
     """The states after `source FILE …`; None where the file is not on this machine."""
     name = call.texts[1] if len(call.words) > 1 else None
-    code = _sourced(call, name) if name else None
+    code = code_of(call, name, call.code.called) if name else None
     if code is None:
         return None
     state, arguments = call.state, tuple(call.words[2:])
@@ -213,17 +214,18 @@ def source(call: Call) -> States | None:
     return states
 
 
-def _sourced(call: Call, name: str) -> Code | None:
+def code_of(call: Call, name: str, called: SourceText | None = None) -> Code | None:
+    """The text of a file; `called` is the script that runs it, by default the file itself."""
     path = _path(call.state, name)
     if path is not None and path in call.state.files:
         value = content(call.state, name)
         return None if value is None else call.code.of_parts(value)
     found = _load(call.code.script, name, call.state.directory)
-    if found is None:
+    if found is None or (called is None and found.file == call.code.called.file):  # a job that starts itself anew
         return None
     if found.file is not None:
         call.run.sourced[found.file] = None
-    return Code.of_file(found, Location(call.code.script, call.span))
+    return Code.of_file(found, Location(call.code.script, call.span), called or found)
 
 
 def _load(script: SourceText, name: str, directory: str | None) -> SourceText | None:
@@ -233,7 +235,8 @@ def _load(script: SourceText, name: str, directory: str | None) -> SourceText | 
         file = start / name
         try:
             if file.is_file():
-                return SourceText.load(file, posixpath.normpath(posixpath.join(posixpath.dirname(script.path), name)))
+                beside = posixpath.join(posixpath.dirname(script.path), os.path.relpath(file, script.file.parent))
+                return SourceText.load(file, posixpath.normpath(beside))
         except (Unreadable, OSError, ValueError):
             return None
     return None
