@@ -35,13 +35,16 @@ class Fields:
     seed_name: str | None = None
     report_to: list[str] = field(default_factory=list)
     layers: list[int] | None = None
+    files: str = field(default="", metadata={"nargs": "+"})
 
 
 TYPES = {
     "learning_rate": "float", "num_train_epochs": "float | None", "batch_size": "int", "max_steps": "int | None",
     "do_train": "bool", "shuffle": "bool", "fp16": "bool | None", "scheduler": "str", "output_dir": "str",
-    "seed_name": "str | None", "report_to": "list[str]", "layers": "list[int] | None",
+    "seed_name": "str | None", "report_to": "list[str]", "layers": "list[int] | None", "files": "list[str]",
 }  # fmt: skip
+
+MORE: dict[str, dict[str, Any]] = {"scheduler": {"choices": ["linear", "cosine"]}, "files": {"values": "+"}}
 
 
 class OwnSchema(Schema):
@@ -51,14 +54,10 @@ class OwnSchema(Schema):
         super().__init__()
         self.__dict__["_specs"] = {
             name: Spec(
-                name, "own", ("1.0",), (_edition({"from": "1.0", "to": "1.0", "type": kind, **self._choices(name)}),)
+                name, "own", ("1.0",), (_edition({"from": "1.0", "to": "1.0", "type": kind, **MORE.get(name, {})}),)
             )
             for name, kind in TYPES.items()
         }
-
-    @staticmethod
-    def _choices(name: str) -> dict[str, Any]:
-        return {"choices": ["linear", "cosine"]} if name == "scheduler" else {}
 
 
 def ours(words: list[str]) -> Arguments:
@@ -90,6 +89,7 @@ VALUES = {
     "seed_name": ["None", "x"],
     "report_to": ["wandb", "none"],
     "layers": ["1", "2", "x"],
+    "files": ["a.json", "b", "-1"],
 }
 
 flag = st.sampled_from(sorted(TYPES)).flatmap(

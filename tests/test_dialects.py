@@ -119,6 +119,11 @@ output_dir: saves/qwen
 """
 
 
+def test_a_file_for_llama_factorys_evaluation_describes_no_run() -> None:
+    text = "model_name_or_path: gpt2\nfinetuning_type: lora\ntemplate: fewshot\ntask: mmlu_test\nlang: en\nn_shot: 5\n"
+    assert launches(text, "eval.yaml") == []
+
+
 def test_llama_factory_yaml() -> None:
     run = facts(LLAMA_FACTORY, "train.yaml", world_size=4)
     expected = {

@@ -361,6 +361,14 @@ def test_no_run_of_the_corpus_is_missed() -> None:
     assert not missed
 
 
+def test_what_the_trainer_wrote_is_no_configuration(tmp_path: Path) -> None:
+    state = '{"num_train_epochs": 3, "max_steps": 10, "save_steps": 500, "train_batch_size": 2}'
+    write(tmp_path, {"checkpoint-10/trainer_state.json": state})
+    assert reasons(discover([tmp_path]), tmp_path) == {
+        "checkpoint-10/trainer_state.json": "a record of a run that was made"
+    }
+
+
 def test_json_lines_are_data(tmp_path: Path) -> None:
     row = '{"text": "what learning_rate and batch_size mean"}\n'
     write(tmp_path, {"data.json": row * 2, "one.json": row, "list.json": f"[\n{row},\n{row}]"})

@@ -23,6 +23,8 @@ from trainlint.text import most_bytes
 
 TOOLS = frozenset({"pyproject.toml", "trainlint.toml", ".trainlint.toml"})
 """They name frameworks, but they configure tools."""
+RESULTS = frozenset({"trainer_state.json", "train_results.json", "all_results.json"})
+"""The Trainer writes them beside its checkpoints; they have the names of settings in them."""
 HINTS = re.compile(
     rb"batch[_-]size|learning[_-]rate|gradient[_-]accumulation|num[_-]train[_-]epochs|train[_-]iters|model[_-]parallel|seq_len"
     rb"|zero_optimization|finetuning_type|base_model|pretrained_model|distributed_type|ppo_trainer|verl[./]"
@@ -134,6 +136,9 @@ class _Walk:
             return
         if path.name in TOOLS:
             self.skip(path, "configures tools, not a run")
+            return
+        if path.name in RESULTS:
+            self.skip(path, "a record of a run that was made")
             return
         self._examine(path)
         if os.path.realpath(path) in self.explicit:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from helpers_dialects import certain_issues, dialects_of
 from helpers_runs import facts, launches
 from trainlint.coverage import coverage
@@ -82,6 +84,17 @@ def test_the_sft_trainer() -> None:
     }  # fmt: skip
     assert {name: run[name] for name in expected} == expected
     assert run.launch.first.spell("learning_rate") == "optim.lr"
+
+
+@pytest.mark.parametrize("chosen", ["optim=megatron", "optim=$BACKEND"])
+def test_settings_of_another_optimizer_are_not_judged_by_the_shipped_one(chosen: str) -> None:
+    more = f" engine=fsdp {chosen} optim.min_lr=1e-6 optim.lr_warmup_init=0"
+    run = facts(SFT.rstrip() + more)
+    assert not run.launch.first.arguments.issues
+    assert run["learning_rate"] == 1e-4
+    assert "brings settings of its own" in run.unknown("weight_decay")
+    wrong = facts(SFT.rstrip() + more + " data.trainfiles=x engine.fsdp_sizes=1").launch.first.arguments.issues
+    assert [issue.name for issue in wrong] == ["data.trainfiles", "engine.fsdp_sizes"]
 
 
 YAML = """\

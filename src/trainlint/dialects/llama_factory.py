@@ -347,6 +347,8 @@ KEYS = {
 
 def _is_config(document: Document) -> bool:
     keys = tree.keys(document)
+    if {"task", "n_shot"} & keys and "do_train" not in keys:
+        return False  # for `llamafactory-cli eval`
     return "finetuning_type" in keys or ("stage" in keys and len(keys & OWN_KEYS) >= 3)
 
 

@@ -24,6 +24,8 @@ CONFIG_NAME = re.compile(r"--?(config-name|config-path|cn|cp|config_name|config_
 SFT_MARKS = frozenset(
     {"model.partial_pretrain", "data.micro_batch_size_per_gpu", "data.max_length", "optim.lr", "model.path"}
 )
+USUAL_CHOICE = "fsdp"
+"""What the shipped files compose where no `optim=megatron` says otherwise."""
 SHIPPED = ("ppo_trainer", "ppo_megatron_trainer", "sft_trainer", "sft_trainer_engine")
 OWN = re.compile(r"(actor_rollout_ref|critic|algorithm|reward_model)\.")
 
@@ -270,10 +272,22 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
     config, overrides = _split(started.words)
     found: dotted.Leaves = {}
     open_ = _own_config(found, config, document, started, context) if config else None
-    more = dotted.override(found, document.source, overrides)
-    arguments = _arguments(found, sft, closed=not config and match[1] is not None, open_=open_ or more)
+    chosen = _chosen(overrides, SFT if sft else PPO)
+    more = dotted.override(found, document.source, [word for word in overrides if word not in chosen.values()])
+    other = next((f"{name}=… brings settings of its own" for name in chosen), None)
+    arguments = _arguments(found, sft, closed=not config and match[1] is not None, open_=open_ or more or other)
+    arguments.issues = [issue for issue in arguments.issues if issue.name.partition(".")[0] not in chosen]
     run = from_command(DIALECT, document, started, context, arguments, SFT if sft else PPO, flag="")
     return _speak(run, sft)
+
+
+def _chosen(overrides: list[Word], schema: Schema) -> dict[str, Word]:
+    """By section, the words that put another file than the shipped one there, `optim=megatron`. Nobody knows its keys here."""
+    sections = {name.partition(".")[0] for name in schema if "." in name}
+    named = ((word.known_prefix.partition("=")[0], word) for word in overrides)
+    return {
+        name: word for name, word in named if name in sections and not (word.text or "").endswith(f"={USUAL_CHOICE}")
+    }
 
 
 def _numbers(edition: Edition, value: Any) -> Any:

@@ -38,6 +38,8 @@ def read_field(
     definition |= read_names(options, metadata, scope)
     if isinstance(nargs := metadata.get("nargs"), ast.Constant):
         definition["values"] = nargs.value
+        if nargs.value != "?":
+            shape = Shape(frozenset(f"list[{t}]" if t in ("int", "float", "str") else t for t in shape.types))
     picked = None if is_pydantic else picked_type(node.annotation, scope)
     if picked is not None and (text := picked.text()) != shape.text().removesuffix(" | None"):
         definition["picked"] = text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from trainlint.document import Document
@@ -10,6 +11,9 @@ from trainlint.findings import Finding, Related
 from trainlint.ruleset.checks.document import problems
 from trainlint.ruleset.file import Rule
 from trainlint.text import Location
+
+TEXTS = re.compile("token|template|format|prompt|instruction|system")
+"""Arguments whose texts have `<…>` in them for good: special tokens, templates."""
 
 
 def placeholders(rule: Rule, document: Document, launches: list[Launch]) -> Iterator[Finding]:
@@ -21,7 +25,9 @@ def placeholders(rule: Rule, document: Document, launches: list[Launch]) -> Iter
     for launch in launches:
         for argument in launch.first.arguments.given.values():
             value = argument.value
-            if isinstance(value, str) and argument.unknown is None and PLACEHOLDER.search(value):
+            if argument.unknown is not None or TEXTS.search(argument.name):
+                continue
+            if isinstance(value, str) and PLACEHOLDER.search(value):
                 found.setdefault(value, argument.origin.literal or argument.at)
     if not found:
         return
