@@ -13,7 +13,7 @@ from trainlint.facts import Unknown
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-UNKNOWN = {"qwen", "chatglm", "baichuan", "internlm", "internlm2", "deepseek", "kimi_k2"}
+UNKNOWN = {"qwen", "chatglm", "baichuan", "internlm", "internlm2", "deepseek", "kimi_k2", "minicpm"}
 """Types whose code is on the hub alone."""
 ABSENT: dict[str, dict[str, Any]] = {
     "deepseek_v2": {"q_lora_rank": None},
@@ -40,7 +40,8 @@ def count(stated: dict[str, Any]) -> int:
     stated.pop("rope_scaling", None)
     if kind not in ("opt", "bloom", "falcon", "mpt", "gpt2", "gptj", "gpt_neox", "phi"):
         stated.setdefault("num_key_value_heads", stated["num_attention_heads"])
-        stated.setdefault("head_dim", stated["hidden_size"] // stated["num_attention_heads"])
+        if "kv_lora_rank" not in stated:
+            stated.setdefault("head_dim", stated["hidden_size"] // stated["num_attention_heads"])
     if kind == "falcon":
         stated["new_decoder_architecture"] = stated["num_key_value_heads"] > 1
     missing = {key: stated.get(value, value) for key, value in ABSENT.get(kind, {}).items()}

@@ -12,7 +12,8 @@ GATED = frozenset(
     {"llama", "mistral", "mixtral", "qwen", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "gemma", "gemma2", "gemma3_text",
      "phi3", "phimoe", "internlm", "internlm2", "baichuan", "yi", "chatglm", "glm", "glm4", "glm4_moe", "deepseek",
      "deepseek_v2", "deepseek_v3", "kimi_k2", "olmo", "olmo2", "olmo3", "olmoe", "stablelm", "smollm3", "cohere", "granite",
-     "minicpm", "gpt_oss", "seed_oss", "exaone4", "internlm3", "minimax_m2", "ernie4_5", "ernie4_5_moe"}
+     "minicpm", "gpt_oss", "seed_oss", "exaone4", "internlm3", "minimax_m2", "ernie4_5", "ernie4_5_moe",
+     "glm4_moe_lite", "minicpm3"}
 )  # fmt: skip
 """Model types whose feed-forward block has three matrices."""
 PLAIN = frozenset(
