@@ -139,6 +139,56 @@ def test_a_shape_with_parts_beside_the_text_model_is_not_counted(folder: Path) -
     assert found.launch.fact("model_parameters").confidence == "medium"
 
 
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 512}
+
+
+@pytest.mark.parametrize(
+    ("more", "reached", "before"),
+    [
+        ({}, 512, 512),
+        ({"rope_scaling": None}, 512, 512),
+        ({"rope_scaling": YARN}, 2048, 512),  # as the cards of Qwen2.5 say to write it
+        ({"rope_scaling": {**YARN, "original_max_position_embeddings": 128}}, 512, 128),  # as DeepSeek writes it
+        ({"rope_scaling": {"type": "longrope"}, "original_max_position_embeddings": 128}, 512, 128),
+        ({"rope_scaling": {**YARN, "rope_type": "llama3", "original_max_position_embeddings": 128}}, 512, 128),
+        ({"rope_parameters": {**YARN, "rope_theta": 10000}}, 2048, 512),
+        ({"rope_parameters": {"sliding_attention": {"rope_type": "default"}, "full_attention": YARN}}, 2048, 512),
+        ({"rope_scaling": {"type": "yarn", "factor": 4.0}}, None, 512),
+        (
+            {"rope_scaling": {"type": "linear", "factor": 4.0}},
+            None,
+            512,
+        ),  # vicuna-16k counts it in, deepseek-coder does not
+        ({"rope_scaling": {"type": "dynamic", "factor": 2.0}}, None, 512),
+    ],
+)
+def test_positions_that_the_model_stretches_itself(
+    folder: Path, more: dict[str, object], reached: int | None, before: int
+) -> None:
+    (folder / "Llama-2-7b-hf" / "config.json").write_text(json.dumps({**CONFIG, **more}))
+    found = facts(PT.format("Llama-2-7b-hf"), folder=folder)
+    assert found["original_max_position_embeddings"] == before
+    if reached is None:
+        assert "scales its positions" in found.unknown("max_position_embeddings")
+    else:
+        assert found["max_position_embeddings"] == reached
+
+
+@pytest.mark.parametrize(
+    ("name", "positions"),
+    [
+        ("Qwen/Qwen2.5-7B", 131072), ("Qwen/Qwen2.5-7B-Instruct", 32768), ("Qwen/Qwen2-7B", 131072),
+        ("Qwen/Qwen3-8B-Base", 32768), ("Qwen/Qwen3-8B", 40960), ("meta-llama/Llama-3.1-8B", 131072),
+        ("deepseek-ai/DeepSeek-V3", 163840),
+        ("microsoft/Phi-3.5-mini-instruct", 131072), ("openai/gpt-oss-20b", 131072), ("THUDM/glm-4-9b", 8192),
+        ("bigscience/bloom-7b1", None), ("deepseek-ai/deepseek-coder-6.7b-base", None),
+    ],
+)  # fmt: skip
+def test_the_positions_of_models_whose_kin_differ(name: str, positions: int | None) -> None:
+    fact = facts(PT.format(name)).launch.fact("max_position_embeddings")
+    assert (fact.value if fact.known else None) == positions
+
+
 def test_models_of_the_users_own(folder: Path) -> None:
     (folder / "models.toml").write_text(
         '[[model]]\nchat = ["lab/ours"]\nsource = "our own"\nconfig = {model_type = "llama", vocab_size = 77}\n'

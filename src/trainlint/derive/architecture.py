@@ -12,7 +12,8 @@ GATED = frozenset(
     {"llama", "mistral", "mixtral", "qwen", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "gemma", "gemma2", "gemma3_text",
      "phi3", "phimoe", "internlm", "internlm2", "baichuan", "yi", "chatglm", "glm", "glm4", "glm4_moe", "deepseek",
      "deepseek_v2", "deepseek_v3", "kimi_k2", "olmo", "olmo2", "olmo3", "olmoe", "stablelm", "smollm3", "cohere", "granite",
-     "minicpm", "gpt_oss", "seed_oss"}
+     "minicpm", "gpt_oss", "seed_oss", "exaone4", "internlm3", "minimax_m2", "ernie4_5", "ernie4_5_moe",
+     "glm4_moe_lite", "minicpm3"}
 )  # fmt: skip
 """Model types whose feed-forward block has three matrices."""
 PLAIN = frozenset(
@@ -21,7 +22,7 @@ PLAIN = frozenset(
 """Model types whose feed-forward block has two matrices."""
 TIED = frozenset(
     {"gpt2", "opt", "bloom", "falcon", "mpt", "gpt_bigcode", "starcoder2", "gemma", "gemma2", "gemma3_text", "cohere",
-     "smollm3"}
+     "smollm3", "ernie4_5", "ernie4_5_moe"}
 )  # fmt: skip
 """Model types whose output layer is the embedding where config.json does not say."""
 LEARNED_POSITIONS = frozenset({"gpt2", "opt", "gpt_bigcode"})
@@ -34,7 +35,10 @@ NAMES: dict[str, tuple[str, ...]] = {
     "vocab": ("padded_vocab_size", "vocab_size"),
     "head_dim": ("head_dim", "kv_channels"),
     "positions": ("max_position_embeddings", "n_positions", "seq_length", "max_seq_len"),
-    "experts": ("num_experts", "n_routed_experts", "num_local_experts"),
+    "experts": ("num_experts", "n_routed_experts", "num_local_experts", "moe_num_experts"),
+    "chosen": ("num_experts_per_tok", "moe_k"),
+    "shared": ("n_shared_experts", "moe_num_shared_experts"),
+    "first_dense": ("first_k_dense_replace", "moe_layer_start_index"),
 }
 """What the model types call the same number."""
 
@@ -228,15 +232,15 @@ def _experts(config: Mapping[str, Any], kind: str, hidden: int, layers: int) -> 
     count = number(config, "experts")
     if not count:
         return {}
-    chosen = config.get("num_experts_per_tok")
+    chosen = number(config, "chosen")
     wide = config.get("moe_intermediate_size") or number(config, "feed_forward")
-    if not isinstance(chosen, int) or not isinstance(wide, int) or config.get("decoder_sparse_step", 1) != 1:
+    if chosen is None or not isinstance(wide, int) or config.get("decoder_sparse_step", 1) != 1:
         raise Unknown("the model's config.json does not state its experts", "model_parameters")
-    shared = config.get("shared_expert_intermediate_size") or wide * (config.get("n_shared_experts") or 0)
+    shared = config.get("shared_expert_intermediate_size") or wide * (number(config, "shared") or 0)
     return {
         "experts": count,
         "chosen": chosen,
         "expert": _block(hidden, wide, True),
         "shared": 3 * hidden * shared,
-        "expert_layers": layers - (config.get("first_k_dense_replace") or 0),
+        "expert_layers": layers - (number(config, "first_dense") or 0),
     }

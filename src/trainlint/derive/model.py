@@ -21,6 +21,10 @@ ACTIVE = re.compile(r"-A(\d+(?:\.\d+)?)B(?![a-z0-9])", re.IGNORECASE)
 CHAT = re.compile(r"(^|[-_./])(chat|instruct|it|sft|rlhf|dpo|assistant)($|[-_.\d])", re.IGNORECASE)
 TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end_of_turn|>", "<|eot|>", "<|end|>")
 """What ends a turn of a dialogue. A tokenizer that takes it for the end of every text belongs to a model that was tuned."""
+UNSTRETCHED = ("default", "mrope", "proportional", "llama3")
+"""Kinds of rotary positions whose config.json states the number that is reached. That of Llama 3.1 counts the stretch in."""
+STRETCHED = ("yarn", "longrope", "su")
+"""Kinds whose config.json states the number before the stretch as well, which tells what the other number means."""
 WIDTHS = {"float32": 4, "bfloat16": 2, "float16": 2}
 EMBEDDINGS = (
     "embed_tokens", "lm_head", "wte", "embed_in", "embed_out", "word_embeddings", "output_layer", "all-embedding",
@@ -144,12 +148,40 @@ def _stated(r: View, value: Any, what: str) -> Any:
 
 
 def max_position_embeddings(r: View) -> int:
-    """Raises `Unknown` where the model stretches its positions, because the number then means several things."""
-    scaling = r.model.config.get("rope_scaling")
-    kind = scaling.get("rope_type", scaling.get("type", "default")) if isinstance(scaling, Mapping) else "default"
-    if kind not in ("default", "mrope", "llama3"):
+    """The positions that the model reaches, stretched as its own config.json says. Raises `Unknown` where that is ambiguous."""
+    scaling = _scaling(r.model.config)
+    kind, stated = scaling.get("rope_type", scaling.get("type", "default")), _setting(r, "positions")
+    if kind in UNSTRETCHED:
+        return stated
+    trained = _trained_length(r.model.config)
+    if trained is None or kind not in STRETCHED:
         raise Unknown(f"the model's config.json scales its positions ({kind})", "max_position_embeddings")
-    return _setting(r, "positions")
+    # a long-rope config.json states the stretched number, one with YaRN that or the one before
+    factor = scaling.get("factor") if kind == "yarn" else None
+    return max(stated, int(trained * factor)) if isinstance(factor, (int, float)) and math.isfinite(factor) else stated
+
+
+def original_max_position_embeddings(r: View) -> int:
+    """The positions that the model had before its own config.json stretched them: all, where it does not."""
+    trained = _trained_length(r.model.config)
+    return trained if trained is not None else _setting(r, "positions")
+
+
+def _scaling(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """How the positions are scaled. transformers 5 writes `rope_parameters`, by kind of layer where the kinds differ."""
+    scaling = config.get("rope_scaling") or config.get("rope_parameters")
+    if not isinstance(scaling, Mapping):
+        return {}
+    of_full = scaling.get("full_attention")
+    return of_full if isinstance(of_full, Mapping) else scaling
+
+
+def _trained_length(config: Mapping[str, Any]) -> int | None:
+    for stated in (_scaling(config), config):  # Phi-3 has it beside its scaling
+        length = stated.get("original_max_position_embeddings")
+        if isinstance(length, int) and not isinstance(length, bool):
+            return length
+    return None
 
 
 def _text(token: Any) -> str | None:

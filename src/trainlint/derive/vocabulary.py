@@ -24,6 +24,7 @@ FACTS: dict[str, str] = {
     "tokenizer_family": "the kind of tokenizer, where it was measured how many tokens such ones make of a text",
     "required_tokenizer_size": "the only tokenizer size that the script accepts",
     "max_position_embeddings": "positions that the model was built for, in tokens",
+    "original_max_position_embeddings": "positions that the model had before its own config.json stretched them",
     "base_kind": "chat, base, hybrid, vision, …, as the catalogue has it, else chat or base by the model's name or tokenizer",
     "learning_rate": "peak learning rate",
     "lr_scheduler_type": "shape of the learning rate over the run",
