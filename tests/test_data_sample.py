@@ -142,8 +142,38 @@ def test_data_that_is_tokenized_already_is_not_judged(tmp_path: Path) -> None:
 )
 def test_columns_that_axolotl_reads(tmp_path: Path, kind: str, missing: list[str]) -> None:
     (tmp_path / "notes.json").write_text('[{"instruction": "a"}]')
-    found = facts(AXOLOTL.format(type=kind), "x.yml", folder=tmp_path)["missing_columns"]
+    run = facts(AXOLOTL.format(type=kind), "x.yml", folder=tmp_path)
+    assert run["stage"] == ("pt" if kind.startswith("completion") else "sft")
+    found = run["missing_columns"]
     assert found == [f"{column} (notes.json)" for column in missing]
+
+
+@pytest.mark.parametrize(
+    ("rl", "kind", "missing"),
+    [
+        ("dpo", "chatml.intel", ["question"]),
+        ("dpo", "llama3.icr", ["input"]),
+        ("ipo", "chatml", []),
+        ("simpo", "llama3.default", []),
+        ("dpo", "chatml.argilla_chat", []),
+        ("dpo", "chat_template.default", ["messages"]),
+        ("dpo", "chat_template.default\n    field_messages: prompt\n    field_chosen: best", ["best"]),
+        ("dpo", "chat_template.argilla_chat", []),
+        ("dpo", "zephyr.nectar", ["answers"]),
+        ("dpo", "{field_prompt: question}", ["question"]),
+        ("dpo", "", []),
+        ("dpo", "some.module", []),
+        ("orpo", "chat_template.argilla", []),
+        ("kto", "llama3.argilla", ["instruction", "completion"]),
+        ("kto", "{field_completion: chosen}", ["label"]),
+        ("kto", "", ["completion"]),
+        ("grpo", "chatml.intel", []),
+    ],
+)
+def test_columns_that_axolotl_reads_of_preferences(tmp_path: Path, rl: str, kind: str, missing: list[str]) -> None:
+    (tmp_path / "notes.json").write_text('[{"prompt": "a", "chosen": "b", "rejected": "c"}]')
+    found = facts(AXOLOTL.format(type=kind) + f"\nrl: {rl}\n", "x.yml", folder=tmp_path)["missing_columns"]
+    assert found == [f"{column} or input_ids (notes.json)" for column in missing]
 
 
 SFT = "--model_name_or_path gpt2 --output_dir out"
