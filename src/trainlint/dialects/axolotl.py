@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from trainlint.derive import cost
-from trainlint.dialects import argv, axolotl_columns, continued, hf_script, hf_trainer, tree
+from trainlint.dialects import argv, axolotl_data, continued, hf_script, hf_trainer, tree
 from trainlint.dialects.base import Context, Dialect, arg, names
 from trainlint.dialects.convert import Rejected, from_lax
 from trainlint.dialects.launchers import Options, Started, torchrun_processes
@@ -41,46 +41,8 @@ def _stage(r: View) -> str:
         return "rm"
     if r.given("pretraining_dataset") and r.arg("pretraining_dataset"):
         return "pt"
-    kinds = [entry.get("type") for entry in _entries(r, "datasets")]
+    kinds = [entry.get("type") for entry in axolotl_data.entries(r, "datasets")]
     return "pt" if kinds and all(kind == "completion" for kind in kinds) else "sft"
-
-
-def _entries(r: View, name: str) -> list[dict[str, Any]]:
-    value = r.arg(name) if r.given(name) else None
-    found = value if isinstance(value, list) else [value]
-    return [entry if isinstance(entry, dict) else {"path": entry} for entry in found if entry]
-
-
-def _training(r: View) -> list[dict[str, Any]]:
-    return _entries(r, "pretraining_dataset") or _entries(r, "datasets")
-
-
-def _datasets(r: View) -> list[str]:
-    entries = _training(r)
-    if not entries:
-        raise Unknown("datasets is not set", "datasets")
-    return _files(entries)
-
-
-def _files(entries: list[dict[str, Any]]) -> list[str]:
-    return [file for entry in entries for file in _files_of(entry)]
-
-
-def _files_of(entry: dict[str, Any]) -> list[str]:
-    files = entry.get("data_files")
-    return names(files) if files else [str(entry.get("path"))]
-
-
-def _required_columns(r: View) -> list[list[str | tuple[str, ...]]]:
-    """Rows that are tokenized already are taken as they are."""
-    if r.given("skip_prepare_dataset") and r.arg("skip_prepare_dataset"):
-        raise Unknown("skip_prepare_dataset takes the data as it is")
-    pretraining = bool(r.given("pretraining_dataset") and r.arg("pretraining_dataset"))
-    return [
-        [(*names(name), "input_ids") for name in axolotl_columns.required(entry, r.stage, pretraining)]
-        for entry in _training(r)
-        for _ in _files_of(entry)
-    ]
 
 
 def _tokenizer(r: View) -> str:
@@ -216,11 +178,14 @@ FACTS: dict[str, Derivation] = {
     "torch_dtype": lambda r: "auto",
     **continued.over(OWN_ADAPTER, _continues),
     "quantization_bits": _quantization,
-    "datasets": _datasets,
-    "eval_datasets": lambda r: _files(_entries(r, "test_datasets")),
+    "datasets": axolotl_data.datasets,
+    "dataset_splits": axolotl_data.dataset_splits,
+    "sampled_examples": axolotl_data.sampled_examples,
+    "eval_datasets": axolotl_data.eval_datasets,
+    "eval_dataset_splits": axolotl_data.eval_dataset_splits,
     "eval_split": lambda r: r.arg("val_set_size") or 0,
     "evaluations": _evaluations,
-    "required_columns": _required_columns,
+    "required_columns": axolotl_data.required_columns,
     "eval_data": _eval_data,
     "eval_strategy": _eval_strategy,
     "eval_steps": _every("eval_steps", "evals_per_epoch"),
