@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import helpers_parquet
 from helpers_cli import trainlint
 from helpers_runs import facts, launches
 
@@ -289,3 +291,17 @@ def test_the_card_and_the_findings_and_neither_with_no_data(tmp_path: Path) -> N
     assert "DATA" in card
     (tmp_path / "trainlint.toml").write_text("data = false\n")
     assert "[data/" not in trainlint("x.yaml", cwd=tmp_path).stdout
+
+
+def test_shards_of_parquet_beyond_the_limit_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As are those that are looked into: a footer is short, however large the file."""
+    monkeypatch.setattr("trainlint.links.MAX_BYTES", 1)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)  # these files have a footer alone
+    for shard, rows in enumerate((1000, 2000, 3000)):
+        helpers_parquet.write(tmp_path / f"train-{shard}.parquet", rows, {"text": 50 * rows})
+    command = "swift pt --model gpt2 --dataset 'train-*.parquet'"
+    run = facts(command, folder=tmp_path)
+    assert run["dataset_examples"] == 6000
+    assert run["dataset_tokens"] == 75_000
+    monkeypatch.setattr("trainlint.links.MAX_COUNTED", 1)
+    assert "too large" in facts(command, folder=tmp_path).unknown("dataset_examples")
