@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import helpers_parquet
 from helpers_cli import trainlint
 from helpers_runs import facts, launches
 
@@ -142,8 +144,38 @@ def test_data_that_is_tokenized_already_is_not_judged(tmp_path: Path) -> None:
 )
 def test_columns_that_axolotl_reads(tmp_path: Path, kind: str, missing: list[str]) -> None:
     (tmp_path / "notes.json").write_text('[{"instruction": "a"}]')
-    found = facts(AXOLOTL.format(type=kind), "x.yml", folder=tmp_path)["missing_columns"]
+    run = facts(AXOLOTL.format(type=kind), "x.yml", folder=tmp_path)
+    assert run["stage"] == ("pt" if kind.startswith("completion") else "sft")
+    found = run["missing_columns"]
     assert found == [f"{column} (notes.json)" for column in missing]
+
+
+@pytest.mark.parametrize(
+    ("rl", "kind", "missing"),
+    [
+        ("dpo", "chatml.intel", ["question"]),
+        ("dpo", "llama3.icr", ["input"]),
+        ("ipo", "chatml", []),
+        ("simpo", "llama3.default", []),
+        ("dpo", "chatml.argilla_chat", []),
+        ("dpo", "chat_template.default", ["messages"]),
+        ("dpo", "chat_template.default\n    field_messages: prompt\n    field_chosen: best", ["best"]),
+        ("dpo", "chat_template.argilla_chat", []),
+        ("dpo", "zephyr.nectar", ["answers"]),
+        ("dpo", "{field_prompt: question}", ["question"]),
+        ("dpo", "", []),
+        ("dpo", "some.module", []),
+        ("orpo", "chat_template.argilla", []),
+        ("kto", "llama3.argilla", ["instruction", "completion"]),
+        ("kto", "{field_completion: chosen}", ["label"]),
+        ("kto", "", ["completion"]),
+        ("grpo", "chatml.intel", []),
+    ],
+)
+def test_columns_that_axolotl_reads_of_preferences(tmp_path: Path, rl: str, kind: str, missing: list[str]) -> None:
+    (tmp_path / "notes.json").write_text('[{"prompt": "a", "chosen": "b", "rejected": "c"}]')
+    found = facts(AXOLOTL.format(type=kind) + f"\nrl: {rl}\n", "x.yml", folder=tmp_path)["missing_columns"]
+    assert found == [f"{column} or input_ids (notes.json)" for column in missing]
 
 
 SFT = "--model_name_or_path gpt2 --output_dir out"
@@ -259,3 +291,17 @@ def test_the_card_and_the_findings_and_neither_with_no_data(tmp_path: Path) -> N
     assert "DATA" in card
     (tmp_path / "trainlint.toml").write_text("data = false\n")
     assert "[data/" not in trainlint("x.yaml", cwd=tmp_path).stdout
+
+
+def test_shards_of_parquet_beyond_the_limit_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As are those that are looked into: a footer is short, however large the file."""
+    monkeypatch.setattr("trainlint.links.MAX_BYTES", 1)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)  # these files have a footer alone
+    for shard, rows in enumerate((1000, 2000, 3000)):
+        helpers_parquet.write(tmp_path / f"train-{shard}.parquet", rows, {"text": 50 * rows})
+    command = "swift pt --model gpt2 --dataset 'train-*.parquet'"
+    run = facts(command, folder=tmp_path)
+    assert run["dataset_examples"] == 6000
+    assert run["dataset_tokens"] == 75_000
+    monkeypatch.setattr("trainlint.links.MAX_COUNTED", 1)
+    assert "too large" in facts(command, folder=tmp_path).unknown("dataset_examples")

@@ -203,3 +203,23 @@ def test_fastchat(here: Path) -> None:
     command = "torchrun --nproc_per_node 1 fastchat/train/train.py --model_name_or_path base --data_path notes.jsonl"
     assert facts(f"{command} --eval_data_path held_out.jsonl", folder=here)["eval_examples"] == 7
     assert facts(command, folder=here).unknown("eval_examples")
+
+
+INSTRUCT = "python open_instruct/reward_modeling.py --model_name_or_path gpt2 --dataset_mixer_list notes.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("flags", "trained", "evaluated"),
+    [
+        ("1.0 --dataset_mixer_eval_list held_out.jsonl 1.0", 101, 7),
+        ("1 --dataset_mixer_eval_list held_out.jsonl 5", 1, None),
+        ("0.5 --dataset_mixer_eval_list held_out.jsonl 1.0", None, 7),
+        ("250", 250, None),
+    ],
+)
+def test_open_instruct_takes_a_number_or_a_share(
+    here: Path, flags: str, trained: int | None, evaluated: int | None
+) -> None:
+    run = facts(f"{INSTRUCT} {flags}", folder=here)
+    assert (run["used_examples"] == trained) if trained else run.unknown("used_examples")
+    assert (run["eval_examples"] == evaluated) if evaluated else run.unknown("eval_examples")

@@ -108,9 +108,13 @@ def test_sizes_that_are_known_by_name(model: str, size: int | None) -> None:
     [
         ("meta-llama/Llama-2-7b-hf", "Llama 2"), ("hfl/chinese-llama-2-7b", "Chinese-LLaMA"),
         ("hfl/chinese-alpaca-7b", "Chinese-LLaMA"), ("meta-llama/Meta-Llama-3-8B", "Llama 3"),
-        ("Qwen/Qwen2.5-7B", "Qwen"), ("google/gemma-2-9b", None), ("openai-community/gpt2", "GPT-2"),
-        ("THUDM/chatglm3-6b", None), ("mistralai/Mistral-7B-v0.1", "Mistral"), ("baichuan-inc/Baichuan-7B", "Baichuan"),
+        ("Qwen/Qwen2.5-7B", "Qwen"), ("google/gemma-2-9b", "Gemma"), ("01-ai/Yi-34B", None), ("openai-community/gpt2", "GPT-2"),
+        ("THUDM/chatglm3-6b", "ChatGLM"), ("THUDM/glm-4-9b", "GLM-4"), ("THUDM/chatglm-6b", None),
+        ("mistralai/Mistral-7B-v0.1", "Mistral"), ("baichuan-inc/Baichuan-7B", "Baichuan"),
         ("internlm/internlm2-1_8b", "InternLM"), ("deepseek-ai/DeepSeek-V2-Lite", "DeepSeek LLM"),
+        ("microsoft/phi-4", "cl100k"), ("allenai/OLMo-2-1124-7B", "cl100k"), ("allenai/OLMo-1B-hf", "GPT-NeoX"),
+        ("openai/gpt-oss-20b", "o200k"), ("moonshotai/Kimi-K2-Instruct", "Kimi K2"), ("google/gemma-3-1b-pt", "Gemma"),
+        ("baichuan-inc/Baichuan2-7B-Base", None), ("zai-org/GLM-4.5-Air-Base", "GLM-4"),
     ],
 )  # fmt: skip
 def test_the_family_by_the_model(model: str, family: str | None) -> None:
@@ -121,7 +125,7 @@ def test_the_family_by_the_model(model: str, family: str | None) -> None:
 @pytest.mark.parametrize(
     ("model", "tokens"),
     [
-        ("meta-llama/Llama-2-7b-hf", 1520), ("hfl/chinese-llama-2-7b", 780), ("Qwen/Qwen2.5-7B", 630), ("no/model", 750),
+        ("meta-llama/Llama-2-7b-hf", 1520), ("hfl/chinese-llama-2-7b", 670), ("Qwen/Qwen2.5-7B", 660), ("no/model", 750),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("escape", [True, False])

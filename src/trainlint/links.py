@@ -21,6 +21,8 @@ from trainlint.text import SourceText, Unreadable
 
 MAX_JSON_BYTES = 64_000_000
 """A tokenizer.json is the largest JSON that is worth reading."""
+MAX_COUNTED = 2000
+"""Footers of Parquet files that are read of one data set."""
 
 
 class Files:
@@ -128,6 +130,8 @@ class Files:
     def rows(self, paths: list[Path]) -> Rows:
         """The rows in the first megabytes of a data set: of as many of its files as fit into the limit, but of one at least.
 
+        Of Parquet the rest is counted, too, by its footers.
+
         Raises `Unknown` where a file cannot be looked into.
         """
         if not self._data:
@@ -139,7 +143,10 @@ class Files:
             except OSError as error:
                 raise Unknown(f"{error.filename} cannot be read: {error.strerror}") from None
             parts = [self.rows([path]) for path in chosen] if len(key) > 1 else [look(path) for path in chosen]
-            self._looked[key] = merged(parts, len(chosen) == len(key))
+            rest = paths[len(chosen) :]
+            if rest and len(rest) <= MAX_COUNTED and all(path.suffix == ".parquet" for path in rest):
+                parts += [look(path, 0) for path in rest]
+            self._looked[key] = merged(parts, len(parts) == len(key))
         return self._looked[key]
 
 

@@ -12,6 +12,7 @@ import gzip
 import importlib
 import json
 import re
+import sys
 import zlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator
@@ -32,6 +33,7 @@ MAX_COLUMNS = 2000
 """Names of columns and roles are collected up to so many."""
 CHINESE = re.compile("[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]+")
 """Han, kana and their punctuation: three bytes each in UTF-8."""
+ZSTD = ("compression.zstd", "zstandard")
 BETWEEN = re.compile(r"[\s,]*")
 
 
@@ -159,9 +161,14 @@ def look(file: Path, limit: int = MAX_BYTES) -> Rows:
             rows.bytes_on_disk = file.stat().st_size if rows.complete else disk.tell()
     except OSError as error:
         raise Unknown(f"{file.name} cannot be read: {error.strerror or error}") from None
-    except (EOFError, zlib.error):
+    except _unpacking_errors():
         raise Unknown(f"{file.name} is damaged: it cannot be unpacked to its end") from None
     return rows
+
+
+def _unpacking_errors() -> tuple[type[Exception], ...]:
+    """What the modules that unpack raise of damaged data; those of zstd may be there or not."""
+    return (EOFError, zlib.error, *(getattr(sys.modules.get(name), "ZstdError", EOFError) for name in ZSTD))
 
 
 def _gunzip(disk: BinaryIO) -> BinaryIO:
@@ -169,7 +176,7 @@ def _gunzip(disk: BinaryIO) -> BinaryIO:
 
 
 def _zstd(disk: BinaryIO) -> BinaryIO:
-    for name in ("compression.zstd", "zstandard"):
+    for name in ZSTD:
         try:
             opened: BinaryIO = importlib.import_module(name).open(disk)
         except ImportError:
@@ -296,15 +303,20 @@ def _decoded(rows: Rows, read: bytes, limit: int) -> str:
 
 
 def _parquet(rows: Rows, data: BinaryIO, limit: int) -> None:
-    """The footer has the number of rows and their columns; the rows themselves need a reader of their own."""
+    """The footer has the number of rows and their columns; the rows themselves need a reader of their own.
+
+    With a limit of 0 the footer is all that is read.
+    """
     try:
         footer = parquet.footer(data)
     except parquet.NoParquet as error:
         raise Unknown(f"{rows.name} cannot be read: {error}") from None
     data.seek(0)
     try:
-        library = importlib.import_module("pyarrow.parquet")
+        library = importlib.import_module("pyarrow.parquet") if limit else None
     except ImportError:
+        library = None
+    if library is None:
         rows.text_bytes = sum(size for path, size in footer.text_bytes.items() if _is_text(path, footer.columns))
     else:
         _batches(rows, lambda: library.ParquetFile(data).iter_batches(batch_size=1024), limit)

@@ -3,72 +3,21 @@
 from __future__ import annotations
 
 import math
-from itertools import islice
+from collections.abc import Callable
 from pathlib import Path
 
-from trainlint.derive import tokenizer
+from trainlint.derive import data_files, tokenizer
 from trainlint.facts import Fact, Unknown, View
 from trainlint.rows import Rows
 
-SUFFIXES = frozenset({".txt", ".json", ".jsonl", ".parquet", ".csv", ".tsv", ".arrow", ".md", ".zst", ".gz"})
-DESCRIPTIONS = frozenset({"README.md", "dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"})
-"""What lies beside the data."""
-MAX_FILES = 20_000
 COMPRESSED = frozenset({".parquet", ".gz", ".zst", ".arrow"})
 """What such files weigh says little about the text in them."""
-
-
-def _files(r: View) -> list[Path]:
-    return [file for group in _grouped(r, r.datasets) for file in group]
-
-
-def _grouped(r: View, datasets: list[str]) -> list[list[Path]]:
-    """The files behind each data set. Raises `Unknown` as soon as one of them is not here."""
-    files, directories = r.run.context["files"], r.run.context["directories"]
-    suffix = r.dataset_format
-    found: list[list[Path]] = []
-    for name in datasets:
-        if any(char in name for char in "*?["):
-            matches = files.glob(name, directories)
-            if not matches:
-                raise Unknown(f"{name} matches no file on this machine", "dataset_bytes")
-            found.append(matches)
-            continue
-        try:
-            path = files.find(name, directories)
-        except Unknown as missing:
-            raise Unknown(missing.reason, "dataset_bytes") from None
-        if not path.exists():
-            raise Unknown(f"{name} is only written when the script runs", "dataset_bytes")
-        if path.is_dir():
-            found.append(_inside(path, name, suffix))
-        else:
-            found.append([path])
-    return found
-
-
-def _inside(directory: Path, name: str, suffix: str) -> list[Path]:
-    """Its data files: those of the suffix that the framework asks for, or what the datasets library would load of it."""
-    entries = list(islice(directory.glob("*" if suffix != "any" else "**/*"), MAX_FILES))
-    if len(entries) == MAX_FILES:
-        raise Unknown(f"{name} holds too many files to look at", "dataset_bytes")
-    inside = [file for file in sorted(entries) if _is_data(file, suffix, directory) and file.is_file()]
-    if not inside:
-        raise Unknown(f"{name} holds no data file", "dataset_bytes")
-    return inside
-
-
-def _is_data(file: Path, suffix: str, directory: Path) -> bool:
-    if suffix != "any":
-        return file.suffix == suffix
-    hidden = any(part.startswith(".") for part in file.relative_to(directory).parts)
-    return file.suffix in SUFFIXES and file.name not in DESCRIPTIONS and not hidden
 
 
 def dataset_bytes(r: View) -> int:
     """Bytes on disk."""
     try:
-        return sum(file.stat().st_size for file in _files(r))
+        return sum(file.stat().st_size for file in data_files.training_files(r))
     except OSError as error:
         raise Unknown(f"{error.filename} cannot be read: {error.strerror}", "dataset_bytes") from None
 
@@ -82,7 +31,7 @@ def dataset_tokens(r: View) -> int:
     try:
         sample: Rows = r.data_sample
     except Unknown:
-        packed = next((file.name for file in _files(r) if file.suffix in COMPRESSED), None)
+        packed = next((file.name for file in data_files.training_files(r) if file.suffix in COMPRESSED), None)
         if packed is not None:
             raise Unknown(
                 f"{packed} is compressed: its size says little about the text in it", "dataset_tokens"
@@ -110,7 +59,7 @@ def dataset_examples(r: View) -> int:
 
 def available_examples(r: View) -> int:
     """All rows of these files, whatever is used of them."""
-    return sum(_count(r, group) for group in _grouped(r, r.datasets))
+    return sum(_count(r, group) for group in data_files.trained(r))
 
 
 def used_examples(r: View) -> int:
@@ -120,9 +69,10 @@ def used_examples(r: View) -> int:
 def used_of_each(r: View) -> list[int]:
     """Of each data set: as many as it is sampled to, else its rows; at most `max_samples`. Some may be held out of these."""
     sampled = r.sampled_examples if "sampled_examples" in r.run.derivations else [None] * len(r.datasets)
+    named = data_files.splits_read(r, "dataset_splits", r.datasets)
     return [
-        _capped(r, int(number) if number is not None else _count(r, _grouped(r, [name])[0]))
-        for name, number in zip(r.datasets, sampled, strict=True)
+        _capped(r, int(number) if number is not None else _count(r, data_files.grouped(r, [name], [split])[0]))
+        for name, split, number in zip(r.datasets, named, sampled, strict=True)
     ]
 
 
@@ -143,7 +93,7 @@ def held_out_examples(r: View) -> int:
 def eval_examples(r: View) -> int:
     """Rows of the evaluation's own files, else what is held out of the training data; at most `max_eval_samples`."""
     files = r.eval_datasets if "eval_datasets" in r.run.derivations else []
-    count = sum(_capped(r, _count(r, group)) for group in _grouped(r, files)) if files else r.held_out_examples
+    count = sum(_capped(r, _count(r, group)) for group in data_files.evaluated(r)) if files else r.held_out_examples
     if not count:
         raise Unknown("there is nothing to evaluate on", "eval_examples")
     cap = r.max_eval_samples if "max_eval_samples" in r.run.derivations else None
@@ -164,13 +114,13 @@ def _count(r: View, files: list[Path]) -> int:
 
 def data_sample(r: View) -> Rows:
     """The rows that were looked into."""
-    return _look(r, _here(r, r.datasets))
+    return _look(r, _here(r, data_files.trained))
 
 
-def _here(r: View, datasets: list[str]) -> list[list[Path]]:
+def _here(r: View, grouped: Callable[[View], list[list[Path]]]) -> list[list[Path]]:
     """The files behind each data set. What is missing is the data itself: no option can say what is in it."""
     try:
-        return _grouped(r, datasets)
+        return grouped(r)
     except Unknown as missing:
         raise Unknown(missing.reason, "data_sample") from None
 
@@ -261,7 +211,7 @@ def truncated_share(r: View) -> float:
 def missing_columns(r: View) -> list[str]:
     """Columns that the framework reads and that no row has, each with the file that lacks it."""
     found = []
-    for group, required in zip(_here(r, r.datasets), r.required_columns, strict=True):
+    for group, required in zip(_here(r, data_files.trained), r.required_columns, strict=True):
         rows = _look(r, [group])
         if rows.columns:
             r.use("data_sample", Fact("data_sample", rows, "known", r.read["datasets"].origin))
@@ -285,7 +235,7 @@ def _has(columns: set[str], wanted: str | tuple[str, ...]) -> bool:
 
 def evaluation_overlap(r: View) -> float:
     """The share of the evaluation's examples that are training examples, too."""
-    evaluated, trained = _look(r, _here(r, r.eval_datasets)), _examples(r)
+    evaluated, trained = _look(r, _here(r, data_files.evaluated)), _examples(r)
     if not evaluated.divided or not evaluated.contents:
         raise Unknown(f"{evaluated} holds no examples")
     return len(evaluated.contents & trained.contents) / len(evaluated.contents)

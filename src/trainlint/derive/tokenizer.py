@@ -37,20 +37,27 @@ class Family:
 
 
 LLAMA = Family("Llama 2", 3.6, 1.52)
-CHINESE_LLAMA = Family("Chinese-LLaMA", 3.6, 0.78)
-LLAMA_3 = Family("Llama 3", 4.7, 0.82)
+CHINESE_LLAMA = Family("Chinese-LLaMA", 3.6, 0.67)
+LLAMA_3 = Family("Llama 3", 4.4, 0.85)
+LLAMA_4 = Family("Llama 4", 4.5, 0.67)
 MISTRAL = Family("Mistral", 3.7, 1.19)
 TEKKEN = Family("Mistral's Tekken", 4.3, 0.99)
-QWEN = Family("Qwen", 4.6, 0.63)
-GEMMA = Family("Gemma 3", 4.6, 0.67)
+QWEN = Family("Qwen", 4.4, 0.66)
+QWEN_35 = Family("Qwen 3.5", 4.2, 0.6)
+GEMMA = Family("Gemma", 4.2, 0.71)
+CHATGLM = Family("ChatGLM", 3.8, 0.66)
+GLM_4 = Family("GLM-4", 4.4, 0.62)
 DEEPSEEK_LLM = Family("DeepSeek LLM", 4.0, 0.67)
-DEEPSEEK = Family("DeepSeek-V3", 4.7, 0.58)
+DEEPSEEK = Family("DeepSeek-V3", 4.4, 0.61)
+KIMI = Family("Kimi K2", 4.5, 0.57)
 INTERNLM = Family("InternLM", 4.3, 0.63)
-BAICHUAN = Family("Baichuan", 3.5, 0.74)
+BAICHUAN = Family("Baichuan", 3.6, 0.74)
 COHERE = Family("Command R", 4.1, 0.74)
 FALCON = Family("Falcon", 3.9, 1.33)
 NEOX = Family("GPT-NeoX", 4.0, 1.4)
-GPT2 = Family("GPT-2", 4.4, 2.18)
+GPT2 = Family("GPT-2", 3.8, 2.22)
+CL100K = Family("cl100k", 4.4, 1.22)
+O200K = Family("o200k", 4.4, 0.8)
 USUAL = Family("usual", 4, 0.75)
 """Four bytes a token everywhere, where the family is not known or was not measured."""
 BY_TYPE: tuple[tuple[str, range, Family], ...] = (
@@ -59,16 +66,24 @@ BY_TYPE: tuple[tuple[str, range, Family], ...] = (
     ("llama", range(55_296, 55_297), CHINESE_LLAMA),
     ("llama", range(102_400, 102_401), DEEPSEEK_LLM),
     ("llama", range(128_256, 128_300), LLAMA_3),
+    ("llama4", range(202_048, 202_049), LLAMA_4),
     ("phi3", range(32_064, 32_065), LLAMA),
+    ("phi3", range(100_352, 100_353), CL100K),
     ("mistral", range(32_000, 32_100), MISTRAL),
     ("mistral", range(32_768, 32_769), MISTRAL),
     ("mistral", range(131_072, 131_073), TEKKEN),
     ("mixtral", range(32_000, 32_100), MISTRAL),
     ("mixtral", range(32_768, 32_769), MISTRAL),
     ("qwen", range(151_600, 152_100), QWEN),
+    ("qwen3_5", range(248_044, 248_321), QWEN_35),
+    ("gemma", range(256_000, 256_001), GEMMA),
     ("gemma", range(262_144, 262_300), GEMMA),
+    ("chatglm", range(65_024, 65_025), CHATGLM),
+    ("chatglm", range(151_552, 151_553), GLM_4),
+    ("glm", range(151_552, 151_553), GLM_4),
     ("deepseek", range(102_400, 102_401), DEEPSEEK_LLM),
     ("deepseek_v3", range(129_280, 129_281), DEEPSEEK),
+    ("kimi_k2", range(163_840, 163_841), KIMI),
     ("internlm2", range(92_544, 92_545), INTERNLM),
     ("internlm", range(103_168, 103_169), INTERNLM),
     ("baichuan", range(64_000, 64_001), BAICHUAN),
@@ -76,7 +91,11 @@ BY_TYPE: tuple[tuple[str, range, Family], ...] = (
     ("falcon", range(65_024, 65_025), FALCON),
     ("gpt_neox", range(50_254, 50_700), NEOX),
     ("mpt", range(50_254, 50_700), NEOX),
+    ("olmo", range(50_254, 50_700), NEOX),
+    ("olmo2", range(100_278, 100_353), CL100K),
+    ("olmo3", range(100_278, 100_353), CL100K),
     ("gpt2", range(50_257, 50_258), GPT2),
+    ("gpt_oss", range(201_088, 201_089), O200K),
 )
 """The start of the model_type, the size of the vocabulary, and the family that both together mean."""
 

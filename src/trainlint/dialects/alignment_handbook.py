@@ -38,7 +38,19 @@ def _datasets(r: View) -> list[str]:
     raise Unknown("no data set is named", "datasets")
 
 
-FACTS: dict[str, Derivation] = {**trl.FACTS, "datasets": _datasets}
+OF_TRL_ALONE = {
+    "sampled_examples",
+    "eval_datasets",
+    "eval_dataset_splits",
+    "eval_split",
+    "saved_datasets",
+    "undivided_mixture",
+}
+FACTS: dict[str, Derivation] = {
+    **{name: derive for name, derive in trl.FACTS.items() if name not in OF_TRL_ALONE},
+    "datasets": _datasets,
+    "dataset_splits": lambda r: [None for _ in r.datasets],
+}
 KEYS: dict[str, str | None] = {**trl.KEYS, "datasets": "dataset_mixture", "eval_data": "dataset_splits"}
 
 

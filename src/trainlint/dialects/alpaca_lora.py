@@ -78,6 +78,7 @@ FACTS: dict[str, Derivation] = {
     "quantization_bits": _fixed(8, "load_in_8bit=True"),
     "datasets": hf_script.listed("data_path"),
     "dataset_format": lambda r: "any",
+    "dataset_splits": lambda r: ["train" for _ in r.datasets],
     "required_columns": lambda r: [["instruction", "input", "output"] for _ in r.datasets],
     "eval_split": arg("val_set_size"),
     "eval_data": lambda r: "yes" if _evaluates(r) else "no",

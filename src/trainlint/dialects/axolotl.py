@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from trainlint.derive import cost
-from trainlint.dialects import argv, continued, hf_script, hf_trainer, tree
+from trainlint.dialects import argv, axolotl_data, continued, hf_script, hf_trainer, tree
 from trainlint.dialects.base import Context, Dialect, arg, names
 from trainlint.dialects.convert import Rejected, from_lax
 from trainlint.dialects.launchers import Options, Started, torchrun_processes
@@ -19,30 +19,6 @@ from trainlint.facts import Arguments, Derivation, Fact, Run, Unknown, View
 SCHEMA = Schema("axolotl:AxolotlInputConfig", "axolotl:plugins", overrides={"optimizer": "adamw_torch_fused"})
 OWN_FLAGS = {"launcher", "cloud", "accelerate", "no_accelerate"}
 """Flags of the command that are no settings of the run."""
-COLUMNS: dict[str, list[Any]] = {
-    "alpaca": ["instruction", "output"],
-    "alpaca_chat.load": ["instruction", "output"],
-    "alpaca_chat.load_concise": ["instruction", "output"],
-    "alpaca_chat.load_no_prompt": ["instruction", "output"],
-    "alpaca_chat.load_qa": ["question", "answer"],
-    "alpaca_chat.load_camel_ai": ["message_1", "message_2"],
-    "alpaca_instruct.load": ["instruction", "output"],
-    "alpaca_w_system.load": ["instruction", "output", "system"],
-    "alpaca_w_system.load_open_orca": ["question", "response", "system_prompt"],
-    "alpaca_w_system.load_open_orca_chatml": ["question", "response", "system_prompt"],
-    "context_qa.load": ["article", "question", "answer"],
-    "context_qa.load_v2": ["context", "question", "answer"],
-    "context_qa.load_404": ["article", "unanswerable_question"],
-    "explainchoice": ["question", "choices", ["solution", "explanation"]],
-    "concisechoice": ["question", "choices", ["solution", "explanation"]],
-    "summarizetldr": ["article", "summary"],
-    "jeopardy": ["question", "category", "answer"],
-    "oasst": ["INSTRUCTION", "RESPONSE"],
-    "gpteacher": ["instruction", "response"],
-    "reflection": ["instruction", "output", "reflection", "corrected"],
-    "input_output": ["segments"],
-}
-"""What the strategy of each type reads of every row."""
 TRAINER_CLIP, TRAINER_BETA2 = 1.0, 0.999
 """The Trainer's own defaults: axolotl hands these settings on only when they are set."""
 
@@ -65,61 +41,8 @@ def _stage(r: View) -> str:
         return "rm"
     if r.given("pretraining_dataset") and r.arg("pretraining_dataset"):
         return "pt"
-    kinds = {entry.get("type") for entry in _entries(r, "datasets")}
-    return "pt" if kinds == {"completion"} else "sft"
-
-
-def _entries(r: View, name: str) -> list[dict[str, Any]]:
-    value = r.arg(name) if r.given(name) else None
-    found = value if isinstance(value, list) else [value]
-    return [entry if isinstance(entry, dict) else {"path": entry} for entry in found if entry]
-
-
-def _training(r: View) -> list[dict[str, Any]]:
-    return _entries(r, "pretraining_dataset") or _entries(r, "datasets")
-
-
-def _datasets(r: View) -> list[str]:
-    entries = _training(r)
-    if not entries:
-        raise Unknown("datasets is not set", "datasets")
-    return _files(entries)
-
-
-def _files(entries: list[dict[str, Any]]) -> list[str]:
-    return [file for entry in entries for file in _files_of(entry)]
-
-
-def _files_of(entry: dict[str, Any]) -> list[str]:
-    files = entry.get("data_files")
-    return names(files) if files else [str(entry.get("path"))]
-
-
-def _required_columns(r: View) -> list[list[str | tuple[str, ...]]]:
-    """Rows that are tokenized already are taken as they are."""
-    if r.given("skip_prepare_dataset") and r.arg("skip_prepare_dataset"):
-        raise Unknown("skip_prepare_dataset takes the data as it is")
-    return [
-        [(*names(name), "input_ids") for name in _required(r, entry)]
-        for entry in _training(r)
-        for _ in _files_of(entry)
-    ]
-
-
-def _required(r: View, entry: dict[str, Any]) -> list[Any]:
-    """What the strategies of these types read of every row, whatever is in it: one of several in a list."""
-    if r.given("pretraining_dataset") and r.arg("pretraining_dataset"):
-        return [entry.get("text_column") or "text"]
-    kind = entry.get("type")
-    if isinstance(kind, dict):
-        return [kind.get("field_instruction") or "instruction"]
-    if kind == "completion":
-        return [entry.get("field") or "text"]
-    if kind == "chat_template" and r.stage == "sft":
-        return [entry.get("field_messages") or "messages"]
-    if not isinstance(kind, str) or r.stage != "sft":
-        return []
-    return COLUMNS.get(kind) or COLUMNS.get(kind.partition(":")[0], [])
+    kinds = [entry.get("type") for entry in axolotl_data.entries(r, "datasets")]
+    return "pt" if kinds and all(kind == "completion" for kind in kinds) else "sft"
 
 
 def _tokenizer(r: View) -> str:
@@ -255,11 +178,14 @@ FACTS: dict[str, Derivation] = {
     "torch_dtype": lambda r: "auto",
     **continued.over(OWN_ADAPTER, _continues),
     "quantization_bits": _quantization,
-    "datasets": _datasets,
-    "eval_datasets": lambda r: _files(_entries(r, "test_datasets")),
+    "datasets": axolotl_data.datasets,
+    "dataset_splits": axolotl_data.dataset_splits,
+    "sampled_examples": axolotl_data.sampled_examples,
+    "eval_datasets": axolotl_data.eval_datasets,
+    "eval_dataset_splits": axolotl_data.eval_dataset_splits,
     "eval_split": lambda r: r.arg("val_set_size") or 0,
     "evaluations": _evaluations,
-    "required_columns": _required_columns,
+    "required_columns": axolotl_data.required_columns,
     "eval_data": _eval_data,
     "eval_strategy": _eval_strategy,
     "eval_steps": _every("eval_steps", "evals_per_epoch"),

@@ -104,6 +104,35 @@ def _datasets(r: View) -> list[str]:
     raise Unknown("no data set is named", "datasets")
 
 
+def _sampled(r: View) -> list[int | None]:
+    """A mixer has an amount beside each name: with a point it is a share, and without one a number of examples."""
+    name = next((name for name in ("dataset_mixer_list", "mixer_list") if r.given(name) and r.arg(name)), None)
+    if name is None:
+        if r.given("dataset_mixer") and r.arg("dataset_mixer"):
+            raise Unknown("a mixture takes a part of each data set", "dataset_examples")
+        return [None for _ in r.datasets]
+    return [_number(amount) for amount in names(r.arg(name))[1::2]]
+
+
+def _number(amount: str) -> int | None:
+    if "." not in amount:
+        return int(amount)
+    if float(amount) != 1:
+        raise Unknown(f"the share {amount} of a data set is taken", "dataset_examples")
+    return None
+
+
+def _eval_datasets(r: View) -> list[str]:
+    """Fine-tuning and preference tuning evaluate nothing."""
+    name = "dataset_mixer_eval_list"
+    if name not in r.run.context["schema"]:
+        return []
+    listed = names(r.arg(name))
+    if any(_number(amount) is not None for amount in listed[1::2]):
+        raise Unknown("a part of the evaluation data is taken", "eval_examples")
+    return listed[::2]
+
+
 COLUMNS = {"finetune": ["messages"], "dpo": ["chosen", "rejected"]}
 
 
@@ -168,6 +197,8 @@ FACTS: dict[str, Derivation] = {
     "modules_to_save": lambda r: [],
     "quantization_bits": lambda r: 4 if r.method == "qlora" else None,
     "datasets": _datasets,
+    "sampled_examples": _sampled,
+    "eval_datasets": _eval_datasets,
     "required_columns": _required_columns,
     "dataset_format": lambda r: "any",
     "eval_data": lambda r: "unknown",

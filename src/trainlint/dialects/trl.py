@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from trainlint.dialects import argv, hf_script, hf_trainer, tree
+from trainlint.dialects import argv, hf_script, hf_trainer, tree, trl_data
 from trainlint.dialects.base import Context, Dialect, arg, names
 from trainlint.dialects.convert import from_lax, from_text
 from trainlint.dialects.launchers import Started
@@ -77,14 +77,6 @@ def _mixed_precision(r: View) -> str:
     return "bf16" if bf16 else "no"
 
 
-def _datasets(r: View) -> list[str]:
-    for name in ("dataset_name", "dataset_mixer", "datasets", "dataset_mixture"):
-        if r.given(name):
-            value: Any = r.arg(name)
-            return list(value) if isinstance(value, dict) else names(value)
-    raise Unknown("dataset_name is not set", "datasets")
-
-
 def _required_columns(r: View) -> list[list[str | tuple[str, ...]]]:
     """What its trainers read of every row: conversations, text, or a prompt and what follows; or tokens, as they are."""
     if r.stage == "sft":
@@ -119,7 +111,14 @@ FACTS: dict[str, Derivation] = {
     "modules_to_save": lambda r: names(r.arg("lora_modules_to_save")) if r.method != "full" else [],
     "quantization_bits": lambda r: 4 if r.arg("load_in_4bit") else 8 if r.arg("load_in_8bit") else None,
     "mixed_precision": _mixed_precision,
-    "datasets": _datasets,
+    "datasets": trl_data.datasets,
+    "dataset_splits": trl_data.dataset_splits,
+    "sampled_examples": trl_data.sampled_examples,
+    "eval_datasets": trl_data.eval_datasets,
+    "eval_dataset_splits": trl_data.eval_dataset_splits,
+    "eval_split": trl_data.eval_split,
+    "saved_datasets": trl_data.saved_datasets,
+    "undivided_mixture": trl_data.undivided_mixture,
     "dataset_format": lambda r: "any",
     "required_columns": _required_columns,
     "eval_data": _eval_data,
