@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from trainlint.derive import batch, cost, data, memory, model, schedule, tokenizer
+from trainlint.derive import activations, batch, companions, cost, data, memory, model, schedule, sharding, tokenizer
 from trainlint.derive.vocabulary import FACTS
 from trainlint.facts import Derivation
 
 DERIVATIONS: dict[str, Derivation] = {
     name: function
-    for module in (batch, schedule, data, model, tokenizer, memory, cost)
+    for module in (batch, schedule, data, model, tokenizer, sharding, activations, companions, memory, cost)
     for name, function in vars(module).items()
     if name in FACTS and callable(function)
 }
