@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainlint.derive.model import shape
+from trainlint.derive.sharding import under_fsdp
 from trainlint.facts import View
 
 GIB = 2**30
@@ -43,8 +44,8 @@ def memory_activations(r: View) -> float:
     of_model, degree = shape(r), r.tensor_parallel_size
     layers = of_model.layers * r.micro_batches_in_flight / r.pipeline_parallel_size
     inside = of_model.activations / degree
-    # the stream between the layers is as wide as the weights, unless DeepSpeed or autocast has narrowed them
-    outside = (4.0 if r.torch_dtype == "float32" and not r.deepspeed else 2.0) * of_model.hidden
+    # between the layers it is as wide as the weights are in the forward pass
+    outside = (4.0 if r.torch_dtype == "float32" and not r.deepspeed and not under_fsdp(r) else 2.0) * of_model.hidden
     if r.sequence_parallel:
         outside /= degree
     else:

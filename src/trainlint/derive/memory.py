@@ -14,7 +14,7 @@ from typing import Any
 
 from trainlint.derive.activations import GIB
 from trainlint.derive.model import shape
-from trainlint.derive.sharding import shards_at_most, shares_of_fullest
+from trainlint.derive.sharding import shards_at_most, shares_of_fullest, under_fsdp
 from trainlint.facts import Unknown, View
 
 WEIGHTS, GRADIENTS, OPTIMIZER, PURE_OPTIMIZER = 2.0, 2.0, 12.0, 4.0
@@ -150,7 +150,8 @@ def _trained(r: View) -> list[tuple[int, float, float, float]]:
         if r.deepspeed or r.spread_by not in (None, "FSDP"):
             return [(r.model_parameters, 2, ACCUMULATED, 4 + _states(r, 4))]
         if r.fp32_copy:
-            weights = 4 if r.mixed_precision == "no" else 6
+            # autocast keeps a copy in 16 bits, FSDP of what it has gathered alone
+            weights = 4 if r.mixed_precision == "no" or under_fsdp(r) else 6
             return [(r.model_parameters, weights, ACCUMULATED, _states(r, 4))]
         return [(r.model_parameters, 2, 2, _states(r, 2))]
     if r.method not in FROZEN:
@@ -215,8 +216,7 @@ def memory_gathered(r: View) -> float:
     if r.sharding_stage < 3:
         return 0.0
     of_model = shape(r)
-    under_fsdp = bool(r.fsdp) or r.spread_by == "FSDP"
-    layers = 2 * of_model.matrices / of_model.layers if under_fsdp else min(of_model.matrices, LIVE_PARAMETERS)
+    layers = 2 * of_model.matrices / of_model.layers if under_fsdp(r) else min(of_model.matrices, LIVE_PARAMETERS)
     return float(2 * (layers + of_model.vocab * of_model.hidden) / GIB)
 
 
@@ -229,4 +229,7 @@ def memory_estimate(r: View) -> float:
     """The sum of the parts and what CUDA itself takes, or what generation needs where that is more."""
     parts: list[Any] = [getattr(r, f"memory_{part}") for part in PARTS]
     r.assume("an estimate: half of the measured runs lie within 10 % of it")
-    return float(max(sum(parts), r.memory_generation) + OVERHEAD)
+    generation = r.run.fact("memory_generation")
+    if not generation.known:
+        r.assume("what generation needs is left out, as the memory of the GPU is not known")
+    return float(max(sum(parts), r.use("memory_generation", generation) if generation.known else 0.0) + OVERHEAD)

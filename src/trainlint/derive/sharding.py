@@ -15,6 +15,10 @@ def spread_by(r: View) -> str | None:
     return None
 
 
+def under_fsdp(r: View) -> bool:
+    return bool(r.fsdp) or r.spread_by == "FSDP"
+
+
 def sharding_stage(r: View) -> int:
     """ZeRO's stage, or the one that FSDP comes to: 1 shards optimizer states, 2 gradients too, 3 parameters too."""
     fsdp = r.fsdp or ("FSDP" if r.spread_by == "FSDP" else None)
