@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,20 +89,18 @@ def _value(launch: Launch, name: str) -> float | None:
 def page(found: list[Point]) -> str:
     """The comparison as Markdown."""
     lines = ["| runs | | median error | largest error | bound / measured |", "|---|---|---|---|---|"]
-    for group in [*dict.fromkeys(point.group for point in found), "all"]:
-        lines.append(_summary(group, [point for point in found if group in (point.group, "all")]))
-    lines += ["", "| run | measured | bound | estimate | error |", "|---|---|---|---|---|"]
-    for group in dict.fromkeys(point.group for point in found):
-        lines.append(f"| **{group}** | | | | |")
-        lines += [_row(point) for point in found if point.group == group]
+    titles = dict.fromkeys(point.group for point in found)
+    lines += [_summary(title, [point for point in found if title == point.group]) for title in titles]
+    lines += [_summary("all", found), "", "| run | measured | bound | estimate | error |", "|---|---|---|---|---|"]
+    for title in titles:
+        lines += [f"| **{title}** | | | | |", *(_row(point) for point in found if point.group == title)]
     sources = dict.fromkeys((group["source"], group.get("counts")) for group in groups())
     lines += ["", "Sources:", ""]
     lines += [f"- {source}{'; tensors alone' if counts else ''}" for source, counts in sources]
     return "\n".join(lines) + "\n"
 
 
-def _summary(title: str, found: Iterable[Point]) -> str:
-    found = list(found)
+def _summary(title: str, found: list[Point]) -> str:
     errors = [abs(point.error) for point in found if point.error is not None]
     shares = [point.bound / point.measured for point in found if point.measured and point.bound is not None]
     known = f"{statistics.median(errors):.0%} | {max(errors):.0%}" if errors else " | "

@@ -12,50 +12,41 @@ from benchmarks.memory import PAGE, Point, points
 from helpers_cli import trainlint
 from helpers_runs import facts
 
-# QwenLM/Qwen README, "Profiling of Memory and Speed" @2df8e8a: (model, method, nodes, GPUs of each): {tokens: GB of all GPUs}
-MEASURED: dict[tuple[str, str, int, int], dict[int, float]] = {
-    ("Qwen-1.8B", "Full-parameter", 1, 1): {1024: 43.5, 4096: 47.1, 8192: 48.3},
-    ("Qwen-7B", "Full-parameter", 1, 2): {256: 139.2, 1024: 162.0},
-    ("Qwen-1.8B", "LoRA", 1, 1): {256: 6.7, 8192: 21.8},
-    ("Qwen-7B", "LoRA", 1, 1): {256: 20.1, 8192: 36.6},
-    ("Qwen-14B", "LoRA", 1, 1): {2048: 37.4},
-    ("Qwen-7B", "LoRA (emb)", 1, 1): {512: 34.1, 2048: 35.1},
-    ("Qwen-14B", "LoRA (emb)", 1, 1): {8192: 67.7},
-    ("Qwen-7B", "LoRA (multinode)", 2, 2): {256: 74.7, 2048: 95.1},
-    ("Qwen-72B", "LoRA + Deepspeed Zero3", 1, 4): {256: 215.4, 8192: 289.2},
-    ("Qwen-1.8B", "Q-LoRA", 1, 1): {512: 6.0, 8192: 15.8},
-    ("Qwen-7B", "Q-LoRA", 1, 1): {1024: 12.3},
-    ("Qwen-14B", "Q-LoRA", 1, 1): {256: 18.7, 8192: 27.9},
-    ("Qwen-72B", "Q-LoRA", 1, 1): {256: 61.4, 8192: 75.6},
-}
-
 
 @pytest.fixture(scope="module")
 def compared() -> list[Point]:
-    return points(
-        {
-            "model": model, "method": method, "nodes": nodes, "gpus_per_node": gpus, "seq_len": tokens, "micro_batch": 1,
-            "grad_accum": 8, "mem_gb": size,
-        }
-        for (model, method, nodes, gpus), row in MEASURED.items()
-        for tokens, size in row.items()
-    )  # fmt: skip
+    return points()
 
 
 def test_the_bound_is_never_above_what_was_measured(compared: list[Point]) -> None:
-    assert [point for point in compared if point.measured is None or point.bound > point.measured] == []
+    measured = [point for point in compared if point.measured is not None and point.bound is not None]
+    assert len(measured) > 80
+    assert [point for point in measured if (point.bound or 0) > (point.measured or 0)] == []
 
 
 def test_the_estimate_is_near_what_was_measured(compared: list[Point]) -> None:
-    assert statistics.median(point.error for point in compared) <= 0.1
-    assert max(point.error for point in compared) <= 0.25
-    for method in {point.method for point in compared}:
-        assert statistics.median(point.error for point in compared if point.method == method) <= 0.2, method
+    errors = {point: abs(point.error) for point in compared if point.error is not None}
+    assert len(errors) > 70
+    assert statistics.median(errors.values()) <= 0.1
+    assert max(errors.values()) <= 0.25
+    for group in {point.group for point in errors}:
+        assert statistics.median(errors[point] for point in errors if point.group == group) <= 0.2, group
 
 
-def test_the_page_has_every_method(compared: list[Point]) -> None:
+def test_too_much_is_estimated_by_less_than_the_rule_allows_for(compared: list[Point]) -> None:
+    """memory/probably-does-not-fit takes four fifths of the estimate for sure."""
+    assert max(point.error for point in compared if point.error is not None) <= 0.25
+
+
+def test_nothing_is_unknown_without_need(compared: list[Point]) -> None:
+    assert [point.run for point in compared if point.estimate is None] == []
+    without = [point.run for point in compared if point.bound is None]
+    assert all("states on the CPU" in run for run in without)
+
+
+def test_the_page_has_every_run(compared: list[Point]) -> None:
     page = PAGE.read_text("utf-8")
-    assert all(f"| {method} | " in page for method in {point.method for point in compared})
+    assert [point.run for point in compared if f"| {point.run} | " not in page] == []
 
 
 YAML = """\

@@ -16,6 +16,8 @@ FUSED_LOSS = (
     "cut_cross_entropy", "chunked_cross_entropy",
 )  # fmt: skip
 """Settings of a loss that goes through the output layer in pieces."""
+OFFLOADED = ("activation_offloading", "enable_activation_offloading")
+"""Settings that keep the inputs of the layers on the CPU."""
 
 
 def tokens_per_micro_step(r: View) -> int:
@@ -46,6 +48,8 @@ def memory_activations(r: View) -> float:
     inside = of_model.activations / degree
     # between the layers it is as wide as the weights are in the forward pass
     outside = (4.0 if r.torch_dtype == "float32" and not r.deepspeed and not under_fsdp(r) else 2.0) * of_model.hidden
+    if any(r.given(name) and r.arg(name) for name in OFFLOADED):
+        outside = 0.0
     if r.sequence_parallel:
         outside /= degree
     else:

@@ -212,12 +212,21 @@ def memory_optimizer(r: View) -> float:
 
 
 def memory_gathered(r: View) -> float:
-    """What sharded parameters are gathered into, in 16 bits: under ZeRO-3 up to a limit, under FSDP two layers."""
+    """What sharded parameters are gathered into, in 16 bits: under ZeRO-3 up to a limit, under FSDP two layers.
+
+    The output layer is the largest of what is gathered at once. FSDP has its whole gradient, too, before that is summed over the
+    GPUs in 32 bits and sharded.
+    """
     if r.sharding_stage < 3:
         return 0.0
     of_model = shape(r)
-    layers = 2 * of_model.matrices / of_model.layers if under_fsdp(r) else min(of_model.matrices, LIVE_PARAMETERS)
-    return float(2 * (layers + of_model.vocab * of_model.hidden) / GIB)
+    if not under_fsdp(r):
+        return float(2 * (min(of_model.matrices, LIVE_PARAMETERS) + of_model.vocab * of_model.hidden) / GIB)
+    if r.gpus == 1:
+        return 0.0
+    of_output = 2 + (2 + ACCUMULATED if r.method == "full" else 0)
+    layers = 2 * 2 * of_model.matrices / of_model.layers
+    return float((layers + of_output * of_model.vocab * of_model.hidden) / GIB)
 
 
 PARTS = (
