@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trainlint.derive.architecture import Architecture
 from trainlint.derive.model import shape
 from trainlint.derive.sharding import under_fsdp
 from trainlint.facts import View
@@ -16,6 +17,8 @@ FUSED_LOSS = (
     "cut_cross_entropy", "chunked_cross_entropy",
 )  # fmt: skip
 """Settings of a loss that goes through the output layer in pieces."""
+DROPPED = 3
+"""Bytes that dropout keeps of each number: what it lets through in 16 bits, and its mask."""
 OFFLOADED = ("activation_offloading", "enable_activation_offloading")
 """Settings that keep the inputs of the layers on the CPU."""
 
@@ -45,17 +48,26 @@ def memory_activations(r: View) -> float:
     """
     of_model, degree = shape(r), r.tensor_parallel_size
     layers = of_model.layers * r.micro_batches_in_flight / r.pipeline_parallel_size
-    inside = of_model.activations / degree
-    # between the layers it is as wide as the weights are in the forward pass
-    outside = (4.0 if r.torch_dtype == "float32" and not r.deepspeed and not under_fsdp(r) else 2.0) * of_model.hidden
-    if any(r.given(name) and r.arg(name) for name in OFFLOADED):
-        outside = 0.0
-    if r.sequence_parallel:
-        outside /= degree
-    else:
+    inside, outside = _of_a_layer(r, of_model)
+    inside, outside = inside / degree, outside / degree
+    if not r.sequence_parallel:
         inside += 10 * of_model.hidden * (1 - 1 / degree)
+        outside *= degree
     kept = layers * outside + inside if r.full_recomputation else layers * inside
     return float(r.tokens_per_micro_step * kept / GIB)
+
+
+def _of_a_layer(r: View, of_model: Architecture) -> tuple[float, float]:
+    """Bytes of one token inside a layer, and between two of them, as benchmarks/activations.py measures them."""
+    inside, outside = float(of_model.activations), 2.0 * of_model.hidden
+    if r.torch_dtype == "float32" and not r.deepspeed and not under_fsdp(r):
+        # what autocast leaves in 32 bits: the stream between the layers, and what the norms make of it
+        inside, outside = inside + 10 * of_model.hidden, 2 * outside
+    if r.method in ("lora", "qlora") and r.lora_dropout:
+        inside += DROPPED * of_model.into_adapters(r.target_modules)
+    if any(r.given(name) and r.arg(name) for name in OFFLOADED):
+        outside = 0.0
+    return inside, outside
 
 
 def fused_loss(r: View) -> bool:
