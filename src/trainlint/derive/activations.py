@@ -23,9 +23,13 @@ OFFLOADED = ("activation_offloading", "enable_activation_offloading")
 """Settings that keep the inputs of the layers on the CPU."""
 
 
+def sequences_per_example(r: View) -> int:
+    return 2 if r.stage in PAIRED else 1
+
+
 def tokens_per_micro_step(r: View) -> int:
     """Tokens that are on one GPU at a time."""
-    sequences = r.per_device_train_batch_size * (2 if r.stage in PAIRED else 1)
+    sequences = r.per_device_train_batch_size * r.sequences_per_example
     return int(sequences * r.sequence_length // r.context_parallel_size)
 
 

@@ -24,7 +24,11 @@ def total_steps(r: View) -> int:
 def _sequences(r: View) -> int:
     if r.packing:
         return max(1, int(r.dataset_tokens // r.sequence_length))
-    return int(r.dataset_examples)
+    return int(r.dataset_examples * r.answers_per_prompt)
+
+
+def answers_per_prompt(r: View) -> int:
+    return 1
 
 
 def epochs(r: View) -> float:

@@ -117,6 +117,8 @@ FACTS: dict[str, str] = {
     "model_parallel_size": "GPUs that share one copy of the weights, on average over all weights",
     "sequence_parallel": "are the activations between tensor-parallel blocks divided, too?",
     "full_recomputation": "is the forward pass of every layer recomputed?",
+    "sequences_per_example": "sequences that an example passes through the model",
+    "answers_per_prompt": "answers that are learned from for each example; 1 where none are generated",
     "tokens_per_micro_step": "tokens on one GPU at a time",
     "micro_batches_in_flight": "micro-batches whose activations the first stage of a pipeline keeps at once",
     "fused_loss": "does the loss go through the output layer in pieces?",

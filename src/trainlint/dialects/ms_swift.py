@@ -266,10 +266,9 @@ def _context_parallel_size(r: View) -> int:
     return int(scale.value(r, "sequence_parallel_size", absent=1))
 
 
-def _in_pairs(r: View) -> int:
+def _sequences_per_example(r: View) -> int:
     """A pack has room for `max_length` tokens, the chosen and the rejected ones together."""
-    tokens = activations.tokens_per_micro_step(r)
-    return tokens // 2 if r.stage in activations.PAIRED and r.packing else tokens
+    return 1 if r.packing else activations.sequences_per_example(r)
 
 
 def _generates(r: View) -> bool:
@@ -353,7 +352,10 @@ FACTS: dict[str, Derivation] = {
     "context_parallel_size": _context_parallel_size,
     "data_parallel_size": lambda r: scale.count(r.world_size, r.context_parallel_size),
     "effective_batch_size": scale.made_of_replicas,
-    "tokens_per_micro_step": _in_pairs,
+    "sequences_per_example": _sequences_per_example,
+    "answers_per_prompt": lambda r: (
+        int(r.arg("num_generations") * scale.value(r, "num_iterations", absent=1)) if r.stage == "grpo" else 1
+    ),
     "logit_tokens": _logit_tokens,
     "reference_model": _reference_model,
     "critic_parameters": _critic_parameters,

@@ -140,6 +140,7 @@ FACTS: dict[str, Derivation] = {
     "critic_parameters": lambda r: 0 if r.stage == "grpo" else companions.critic_parameters(r),
     "reward_parameters": _reward_parameters,
     "logit_tokens": _logit_tokens,
+    "answers_per_prompt": lambda r: int(r.arg("num_generations") * r.arg("num_iterations")) if r.stage == "grpo" else 1,
     "method": _method,
     "model_name_or_path": arg("model_name_or_path"),
     "tokenizer_name_or_path": arg("model_name_or_path"),

@@ -100,7 +100,7 @@ def _total_steps(r: View) -> int:
         raise Unknown("the length of the data decides", "dataset_examples")
     steps = r.max_steps
     if steps is None:
-        raise Unknown("the length of the data decides", "dataset_examples")
+        steps = r.dataset_examples // r.arg("data.train_batch_size") * r.num_train_epochs
     return int(steps * max(1, r.arg("data.train_batch_size") // r.arg(f"{ACTOR}.ppo_mini_batch_size")))
 
 
