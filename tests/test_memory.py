@@ -12,50 +12,41 @@ from benchmarks.memory import PAGE, Point, points
 from helpers_cli import trainlint
 from helpers_runs import facts
 
-# QwenLM/Qwen README, "Profiling of Memory and Speed" @2df8e8a: (model, method, nodes, GPUs of each): {tokens: GB of all GPUs}
-MEASURED: dict[tuple[str, str, int, int], dict[int, float]] = {
-    ("Qwen-1.8B", "Full-parameter", 1, 1): {1024: 43.5, 4096: 47.1, 8192: 48.3},
-    ("Qwen-7B", "Full-parameter", 1, 2): {256: 139.2, 1024: 162.0},
-    ("Qwen-1.8B", "LoRA", 1, 1): {256: 6.7, 8192: 21.8},
-    ("Qwen-7B", "LoRA", 1, 1): {256: 20.1, 8192: 36.6},
-    ("Qwen-14B", "LoRA", 1, 1): {2048: 37.4},
-    ("Qwen-7B", "LoRA (emb)", 1, 1): {512: 34.1, 2048: 35.1},
-    ("Qwen-14B", "LoRA (emb)", 1, 1): {8192: 67.7},
-    ("Qwen-7B", "LoRA (multinode)", 2, 2): {256: 74.7, 2048: 95.1},
-    ("Qwen-72B", "LoRA + Deepspeed Zero3", 1, 4): {256: 215.4, 8192: 289.2},
-    ("Qwen-1.8B", "Q-LoRA", 1, 1): {512: 6.0, 8192: 15.8},
-    ("Qwen-7B", "Q-LoRA", 1, 1): {1024: 12.3},
-    ("Qwen-14B", "Q-LoRA", 1, 1): {256: 18.7, 8192: 27.9},
-    ("Qwen-72B", "Q-LoRA", 1, 1): {256: 61.4, 8192: 75.6},
-}
-
 
 @pytest.fixture(scope="module")
 def compared() -> list[Point]:
-    return points(
-        {
-            "model": model, "method": method, "nodes": nodes, "gpus_per_node": gpus, "seq_len": tokens, "micro_batch": 1,
-            "grad_accum": 8, "mem_gb": size,
-        }
-        for (model, method, nodes, gpus), row in MEASURED.items()
-        for tokens, size in row.items()
-    )  # fmt: skip
+    return points()
 
 
 def test_the_bound_is_never_above_what_was_measured(compared: list[Point]) -> None:
-    assert [point for point in compared if point.measured is None or point.bound > point.measured] == []
+    measured = [point for point in compared if point.measured is not None and point.bound is not None]
+    assert len(measured) > 80
+    assert [point for point in measured if (point.bound or 0) > (point.measured or 0)] == []
 
 
 def test_the_estimate_is_near_what_was_measured(compared: list[Point]) -> None:
-    assert statistics.median(point.error for point in compared) <= 0.1
-    assert max(point.error for point in compared) <= 0.25
-    for method in {point.method for point in compared}:
-        assert statistics.median(point.error for point in compared if point.method == method) <= 0.2, method
+    errors = {point: abs(point.error) for point in compared if point.error is not None}
+    assert len(errors) > 70
+    assert statistics.median(errors.values()) <= 0.1
+    assert max(errors.values()) <= 0.25
+    for group in {point.group for point in errors}:
+        assert statistics.median(errors[point] for point in errors if point.group == group) <= 0.2, group
 
 
-def test_the_page_has_every_method(compared: list[Point]) -> None:
+def test_too_much_is_estimated_by_less_than_the_rule_allows_for(compared: list[Point]) -> None:
+    """memory/probably-does-not-fit takes four fifths of the estimate for sure."""
+    assert max(point.error for point in compared if point.error is not None) <= 0.25
+
+
+def test_nothing_is_unknown_without_need(compared: list[Point]) -> None:
+    assert [point.run for point in compared if point.estimate is None] == []
+    without = [point.run for point in compared if point.bound is None]
+    assert all("states on the CPU" in run for run in without)
+
+
+def test_the_page_has_every_run(compared: list[Point]) -> None:
     page = PAGE.read_text("utf-8")
-    assert all(f"| {method} | " in page for method in {point.method for point in compared})
+    assert [point.run for point in compared if f"| {point.run} | " not in page] == []
 
 
 YAML = """\
@@ -178,12 +169,11 @@ def test_preference_tuning_keeps_a_second_model_and_two_sequences_for_each_examp
     assert found["memory_reference"] == pytest.approx(2 * SIZE / GIB)
     assert found["memory_lower_bound"] == pytest.approx(18 * SIZE / GIB)
     assert found["memory_logits"] == 2 * plain["memory_logits"]
-    assert "preference" in found.launch.fact("memory_estimate").note
     assert run(stage="dpo", more="pref_loss: orpo")["memory_reference"] == 0
     assert run(stage="dpo", method="lora", more=LORA)["memory_reference"] == 0
     assert run(stage="kto")["memory_logits"] == plain["memory_logits"]
     assert run(stage="dpo", more="ref_model: another")["memory_lower_bound"] == pytest.approx(16 * SIZE / GIB)
-    assert run(stage="rm").unknown("memory_estimate")
+    assert run(stage="rm")["memory_reference"] == 0
     assert facts(DPO.format("false"), "dpo.yaml", world_size=1)["reference_model"] is True
     assert "precompute" in facts(DPO.format("true"), "dpo.yaml", world_size=1).unknown("reference_model")
 
@@ -313,3 +303,86 @@ def test_the_share_of_evaluation(tmp_path: Path) -> None:
     found = facts(text, "run.yaml", folder=tmp_path, world_size=1)
     evaluated = 9 * 100 * 2
     assert found["evaluation_share"] == pytest.approx(evaluated / (evaluated + 900 * 8))
+
+
+SWIFT = """\
+CUDA_VISIBLE_DEVICES={} {} swift {} --model Qwen/Qwen2.5-7B-Instruct --dataset notes --torch_dtype bfloat16 --max_length 2048 \\
+    --gradient_accumulation_steps 4 {}
+"""
+
+
+def swift(command: str = "sft", more: str = "", devices: str = "0", environment: str = "", **stated: Any) -> Any:
+    return facts(SWIFT.format(devices, environment, command, more), **stated)
+
+
+def test_a_process_that_sees_several_gpus_spreads_its_model() -> None:
+    """ms-swift's examples: 27.5 GiB on each GPU with one process for each, 14 with two GPUs for each of two processes."""
+    lora = "--tuner_type lora"
+    alone = swift(more=lora, devices="0,1", environment="NPROC_PER_NODE=2")
+    spread = swift(more=lora, devices="0,1,2,3", environment="NPROC_PER_NODE=2")
+    assert spread["memory_lower_bound"] == alone["memory_lower_bound"] / 2 < 14
+    assert swift(more=lora, devices="0,1")["memory_lower_bound"] == spread["memory_lower_bound"]
+    unknown = facts(SWIFT.format("0", "", "sft", lora).replace("CUDA_VISIBLE_DEVICES=0", ""))
+    assert unknown.launch.fact("memory_lower_bound").missing == "world_size"
+
+
+@pytest.mark.parametrize("more", ["--use_galore true", "--lisa_activated_layers 2", "--freeze_parameters_ratio 0.9"])
+def test_what_trains_less_than_everything_has_no_bound(more: str) -> None:
+    """ms-swift's examples: 38 GiB with GaLore and 29 with LISA, where Adam's states alone would take 57."""
+    assert swift(more=f"--tuner_type full {more}").unknown("memory_lower_bound")
+    assert swift(more="--tuner_type full")["memory_lower_bound"] == pytest.approx(56.7, abs=0.1)
+
+
+def test_ranks_that_share_a_sequence_share_its_activations() -> None:
+    found = swift(more="--sequence_parallel_size 4 --tuner_type lora", environment="NPROC_PER_NODE=8")
+    plain = swift(more="--tuner_type lora", environment="NPROC_PER_NODE=8")
+    assert found["memory_activations"] == plain["memory_activations"] / 4
+    assert found["effective_batch_size"] == plain["effective_batch_size"] / 4 == 8
+
+
+def test_a_pack_of_preferences_holds_both_sides() -> None:
+    dpo = "--rlhf_type dpo --tuner_type full --deepspeed zero3"
+    found = swift("rlhf", f"{dpo} --packing true", environment="NPROC_PER_NODE=4")
+    assert (
+        2 * found["tokens_per_micro_step"]
+        == swift("rlhf", dpo, environment="NPROC_PER_NODE=4")["tokens_per_micro_step"]
+    )
+
+
+def test_proximal_policy_optimisation_trains_a_critic_and_loads_a_judge() -> None:
+    more = "--rlhf_type ppo --tuner_type full --deepspeed zero3 --reward_model Qwen/Qwen2.5-3B-Instruct"
+    found = swift("rlhf", more, devices="0,1,2,3,4,5,6,7", environment="NPROC_PER_NODE=8")
+    trained = found["memory_weights"] + found["memory_gradients"] + found["memory_optimizer"]
+    assert found["memory_critic"] == pytest.approx(trained)
+    assert found["memory_reference"] == pytest.approx(2 * found["model_parameters"] / 8 / GIB)
+    assert found["memory_reward"] == pytest.approx(2 * 3_085_938_688 / 8 / GIB)
+    assert found["memory_estimate"] > 2 * trained
+
+
+def test_the_engine_of_grpo_sleeps_while_the_model_is_trained() -> None:
+    more = "--rlhf_type grpo --tuner_type lora --use_vllm true --vllm_mode {} --vllm_gpu_memory_utilization 0.5 --beta 0.04 {}"
+    awake, asleep, apart = (
+        swift("rlhf", more.format(mode, sleep), gpu="A100-80G")
+        for mode, sleep in (("colocate", ""), ("colocate", "--sleep_level 1"), ("server", ""))
+    )
+    assert awake["memory_rollout"] == asleep["memory_generation"] == 40
+    assert asleep["memory_rollout"] == apart["memory_rollout"] == apart["memory_generation"] == 0
+    assert awake["memory_estimate"] == pytest.approx(apart["memory_estimate"] + 40)
+    assert asleep["memory_estimate"] == pytest.approx(max(apart["memory_estimate"], 41.5))
+    full = more.format("server", "").replace("lora", "full")
+    assert swift("rlhf", full)["reference_model"] is True
+    assert swift("rlhf", full.replace("0.04", "0.0"))["reference_model"] is False
+
+
+def test_a_pipelines_fullest_stage_has_the_embedding_and_all_micro_batches() -> None:
+    found = facts(MEGATRON.format("--vocab-size 32000 --recompute-granularity full --recompute-method uniform"))
+    size, width = found["model_parameters"], 32256 * 4096
+    assert found["memory_weights"] == pytest.approx(2 * ((size - 2 * width) / 2 + width) / 4 / GIB)
+    assert found["micro_batches_in_flight"] == 2
+    assert found["memory_lower_bound"] < found["memory_weights"] + found["memory_optimizer"] + found["memory_gradients"]
+
+
+def test_gradients_stay_where_only_the_states_leave() -> None:
+    found = facts(MEGATRON.format("--vocab-size 32000 --use-distributed-optimizer --optimizer-cpu-offload"))
+    assert found["memory_optimizer"] == 0 < found["memory_gradients"]
+    assert found["memory_lower_bound"] == pytest.approx(4 * found["model_parameters"] / 8 / GIB)

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from trainlint import coverage as covered
+from trainlint.derive.companions import ALONE
+from trainlint.derive.cost import COMPARISONS
 from trainlint.derive.memory import OVERHEAD, PARTS
 from trainlint.derive.vocabulary import STATUS_FACTS
 from trainlint.document import Origin
@@ -17,11 +19,13 @@ from trainlint.ruleset.expressions import tidy
 STAGES = {
     "pt": "continued pre-training", "scratch": "pre-training from random weights",
     "sft": "supervised fine-tuning", "dpo": "preference tuning (DPO)", "rm": "reward model",
-    "kto": "preference tuning (KTO)", "orpo": "preference tuning (ORPO)", "grpo": "reinforcement learning (GRPO)",
+    "kto": "preference tuning (KTO)", "orpo": "preference tuning (ORPO)", "simpo": "preference tuning (SimPO)",
+    "cpo": "preference tuning (CPO)", "ipo": "preference tuning (IPO)", "grpo": "reinforcement learning (GRPO)",
+    "ppo": "reinforcement learning (PPO)", "rloo": "reinforcement learning (RLOO)", "kd": "distillation", "gkd": "distillation",
 }  # fmt: skip
 SHOWN_UNKNOWN = (
     "stage", "method", "learning_rate", "world_size", "sequence_length", "per_device_train_batch_size", "dataset_bytes",
-    "dataset_tokens", "total_steps", "max_grad_norm", "mixed_precision", "model", "model_parameters", "seed",
+    "dataset_tokens", "total_steps", "max_grad_norm", "mixed_precision", "model", "model_parameters", "seed", "memory_estimate",
 )  # fmt: skip
 WIDTH = 9
 SHOWN_NAMES = 12
@@ -329,7 +333,10 @@ def _memory(card: _Card) -> list[str]:
     known = [part for part in PARTS if card.value(f"memory_{part}")]
     if known:
         parts = [f"{part} {card.show(f'memory_{part}', '.3g')}" for part in known]
-        lines.append(" + ".join([*parts, f"CUDA {OVERHEAD:g}"]))
+        generating = f" · {card.show('memory_generation', '.3g')} while answers are generated"
+        lines.append(
+            " + ".join([*parts, f"CUDA {OVERHEAD:g}"]) + (generating if card.value("memory_generation") else "")
+        )
     return lines
 
 
@@ -343,6 +350,8 @@ def _cost(card: _Card) -> list[str]:
             if "mfu" not in card.launch.first.stated:
                 low, high = (hours * card.value("mfu") / usual for usual in (0.5, 0.3))
                 line += f" ({tidy(f'{low:.3g}')} to {tidy(f'{high:.3g}')} at 50 to 30%)"
+        if card.value("stage") not in (None, *ALONE, *COMPARISONS):
+            line += " · generating answers comes on top"
         if share:
             line += f" · evaluation {card.show('evaluation_share', '.0%')} of the time"
         lines.append(line)

@@ -56,7 +56,8 @@ def test_a_file() -> None:
     run = facts(LORA, "lora.yaml", world_size=2)
     expected = {
         "stage": "sft", "method": "lora", "learning_rate": 3e-4, "lora_rank": 8, "lora_alpha": 16, "lora_dropout": 0.0,
-        "target_modules": ["q_proj", "v_proj", "mlp"], "effective_batch_size": 32, "tokens_per_step": 32 * 2048,
+        "target_modules": ["q_proj", "v_proj", "gate_proj", "up_proj", "down_proj"],
+        "effective_batch_size": 32, "tokens_per_step": 32 * 2048,
         "lr_scheduler_type": "cosine", "warmup_steps": 100, "max_steps": 500, "weight_decay": 0.01, "max_grad_norm": 0.0,
         "optim": "AdamW", "mixed_precision": "bf16", "torch_dtype": "bfloat16", "packing": True, "eval_strategy": "no",
         "save_strategy": "epoch", "output_dir": "/tmp/out/lora", "seed": None, "gradient_checkpointing": True,

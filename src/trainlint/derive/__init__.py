@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from trainlint.derive import batch, cost, data, data_files, memory, model, schedule, tokenizer
+from trainlint.derive import (
+    activations,
+    batch,
+    companions,
+    cost,
+    data,
+    data_files,
+    memory,
+    model,
+    schedule,
+    sharding,
+    tokenizer,
+)
 from trainlint.derive.vocabulary import FACTS
 from trainlint.facts import Derivation
 
 DERIVATIONS: dict[str, Derivation] = {
     name: function
-    for module in (batch, schedule, data, data_files, model, tokenizer, memory, cost)
+    for module in (batch, schedule, data, data_files, model, tokenizer, sharding, activations, companions, memory, cost)
     for name, function in vars(module).items()
     if name in FACTS and callable(function)
 }

@@ -120,12 +120,22 @@ class Architecture:
 
     def adapters(self, targets: list[str], rank: int) -> int:
         """Parameters of LoRA on these modules. Raises `Unknown` for a module that this model is not known to have."""
+        modules = {**self.attention, **self.feed_forward}
+        return (
+            self.layers * rank * sum(_adapter([modules[name] for name in group]) for group in self._targeted(targets))
+        )
+
+    def into_adapters(self, targets: list[str]) -> int:
+        """Width of all that goes into LoRA's modules in one layer. Raises `Unknown` as above."""
+        modules = {**self.attention, **self.feed_forward}
+        return sum(modules[name][0] for group in self._targeted(targets) for name in group)
+
+    def _targeted(self, targets: list[str]) -> list[set[str]]:
         if self.expert is not None:
             raise Unknown("which experts get an adapter is not known", "lora_parameters")
         modules = {**self.attention, **self.feed_forward}
         whole = bool({"all", "all-linear"} & set(targets))
-        groups = [{name} for name in modules] if whole else [_named(target, modules) for target in targets]
-        return self.layers * rank * sum(_adapter([modules[name] for name in group]) for group in groups)
+        return [{name} for name in modules] if whole else [_named(target, modules) for target in targets]
 
 
 def _adapter(parts: list[tuple[int, int]]) -> int:

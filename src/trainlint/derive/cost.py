@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import math
 
+from trainlint.derive.companions import ALONE
 from trainlint.facts import Unknown, View
 
 MFU = 0.4
 """Share of the peak that published runs reach: 0.3 to 0.5 (PaLM, arXiv:2204.02311, table 3; Llama 3, arXiv:2407.21783)."""
+FORWARD = 2
+"""Operations of a forward pass for each parameter and token."""
+COMPARISONS = {"dpo": 1, "ipo": 1, "kto": 3}
+"""Forward passes beside: of the model as it was, and for KTO both models' on answers to other prompts, which estimate the KL."""
 
 
 def mfu(r: View) -> float:
@@ -16,22 +21,33 @@ def mfu(r: View) -> float:
 
 
 def flops_per_token(r: View) -> float:
-    """6 a parameter: 2 forward, 4 backward. Frozen weights need no gradient of their own (4); recomputing adds a forward pass."""
+    """6 a parameter: 2 forward, 4 backward. Frozen weights need no gradient of their own (4); recomputing adds a forward pass.
+
+    A critic learns as the model does. Whatever is compared with, and whoever judges, adds forward passes.
+    """
     if r.method not in ("full", "lora", "qlora"):
         raise Unknown(f"what {r.method} computes is not known", "flops_per_token")
     passes = 6 if r.method == "full" else 4
     if r.full_recomputation:
         passes += 2
-    return float(passes * r.active_parameters)
+    learning = passes * (r.active_parameters + r.critic_parameters)
+    return float(learning + FORWARD * (_comparisons(r) * r.active_parameters + r.reward_parameters))
+
+
+def _comparisons(r: View) -> int:
+    """Forward passes beside the one that is learned from; an adapter is switched off for them."""
+    if r.stage in COMPARISONS:
+        return COMPARISONS[r.stage]
+    return int(r.stage not in ALONE and r.reference_model)
 
 
 def training_flops(r: View) -> float:
     """Of the whole run, on all GPUs, without the attention's own products, which count in very long sequences."""
-    if r.stage not in ("pt", "sft", "scratch"):
-        raise Unknown(f"what {r.stage} computes is not known", "training_flops")
     if not r.packing:
         r.assume("every sequence is taken to be full")
-    return float(r.flops_per_token * r.tokens_per_step * r.total_steps)
+    if r.stage not in ALONE and r.stage not in COMPARISONS:
+        r.assume("answers are generated beside it")
+    return float(r.flops_per_token * r.tokens_per_step * r.sequences_per_example * r.total_steps)
 
 
 def gpu_hours(r: View) -> float:

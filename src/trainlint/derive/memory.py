@@ -12,10 +12,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from trainlint.derive.activations import GIB
 from trainlint.derive.model import shape
+from trainlint.derive.sharding import shards_at_most, shares_of_fullest, under_fsdp
 from trainlint.facts import Unknown, View
 
-GIB = 2**30
 WEIGHTS, GRADIENTS, OPTIMIZER, PURE_OPTIMIZER = 2.0, 2.0, 12.0, 4.0
 FROZEN = ("lora", "qlora")
 STORED: tuple[tuple[re.Pattern[str], int], ...] = (
@@ -26,10 +27,6 @@ STORED: tuple[tuple[re.Pattern[str], int], ...] = (
 """What names and methods of checkpoints say of the bits that they hold a weight in: at least so many."""
 PARTLY_KEPT = re.compile(r"[48]-?bit|paged|galore|apollo|lomo|mini|anyprecision|fp8|bnb")
 """Optimizers whose states are narrower or fewer than Adam's own, or may leave the GPU."""
-PAIRED = frozenset({"dpo", "ipo", "orpo", "simpo", "cpo", "rm"})
-"""Stages that pass a chosen and a rejected sequence through the model for each example."""
-COMPARED = frozenset({"dpo", "ipo", "kto"})
-"""Stages that compare the model with what it was before."""
 SEVERAL_PARTS = re.compile(
     r"(^|[^a-z])(vl|vlm|vision|omni|audio|ocr|llava|internvl)([^a-z]|$)|\d+(\.\d+)?v(-|$)", re.IGNORECASE
 )
@@ -37,22 +34,21 @@ SEVERAL_PARTS = re.compile(
 
 ACCUMULATED = 4.0
 """Bytes of a gradient: 32 bits, as DeepSpeed and autocast keep it (transformers documentation, model memory anatomy)."""
-WITHOUT_REFERENCE = ("precompute_ref_log_probs", "reference_free", "ref_model_init_kwargs", "ref_model")
-"""Settings that may spare the copy to compare with, or make it another model."""
 PACKED_FOR_LORA = re.compile(r"awq|gptq|bnb", re.IGNORECASE)
 """Checkpoints that LoRA trains on as they are; others may be unpacked when they are loaded."""
 QUANTISED = {4: 0.53, 8: 1.03}
 """Bytes of a weight in so many bits, with its share of the scales of blocks of 64."""
 LIVE_PARAMETERS = 1e9
 """DeepSpeed gathers so many parameters at most under ZeRO-3 (stage3_max_live_parameters)."""
-PER_LOGIT = 10.0
-"""Logits in 16 bits, their copy in 32 bits and its gradient."""
+IN_PART = (
+    "unfrozen_parameters", "lisa_n_layers", "lisa_activated_layers", "freeze_llm", "freeze_parameters",
+    "freeze_parameters_ratio", "freeze_parameters_regex", "trainable_parameters", "trainable_parameters_regex",
+)  # fmt: skip
+"""Settings of full training that trains a part of the model (axolotl, ms-swift)."""
+STEPS_EARLY = ("optimizer_in_bwd", "optimizer.early_step_in_backward")
+"""Settings that use up each gradient as soon as it is there (torchtune, torchtitan)."""
 OVERHEAD = 1.5
 """CUDA's context, the workspaces of its kernels, and what the allocator cannot use."""
-FUSED_LOSS = ("use_liger_kernel", "enable_liger_kernel", "liger_fused_linear_cross_entropy")
-
-
-# ------------------------------------------------------------------------------------------------- how it is spread
 
 
 def fp32_copy(r: View) -> bool:
@@ -60,62 +56,13 @@ def fp32_copy(r: View) -> bool:
     return bool(r.deepspeed) or r.torch_dtype == "float32"
 
 
-def spread_by(r: View) -> str | None:
-    return None
+def trained_in_part(r: View) -> str | None:
+    """The setting that keeps some of the weights from being trained, or has them take turns; none."""
+    return next((name for name in IN_PART if r.given(name) and r.arg(name)), None)
 
 
-def sharding_stage(r: View) -> int:
-    """ZeRO's stage, or the one that FSDP comes to: 1 shards optimizer states, 2 gradients too, 3 parameters too."""
-    fsdp = r.fsdp or ("FSDP" if r.spread_by == "FSDP" else None)
-    if not fsdp:
-        if r.spread_by:
-            raise Unknown(f"how {r.spread_by} shards is not known", "sharding_stage")
-        return int(r.zero_stage)
-    words = str(fsdp).lower()
-    if "hybrid" in words or "no_shard" in words:
-        raise Unknown(f"how {fsdp} shards is not known", "sharding_stage")
-    if "shard_grad_op" in words:
-        return 2
-    r.assume("FSDP is taken to shard parameters, gradients and optimizer states over all GPUs")
-    return 3
-
-
-def tensor_parallel_size(r: View) -> int:
-    return _undivided(r)
-
-
-def pipeline_parallel_size(r: View) -> int:
-    return _undivided(r)
-
-
-def _undivided(r: View) -> int:
-    if r.spread_by not in (None, "FSDP"):
-        raise Unknown(f"how {r.spread_by} divides the model is not known")
-    return 1
-
-
-def model_parallel_size(r: View) -> float:
-    return float(r.tensor_parallel_size * r.pipeline_parallel_size)
-
-
-def tokens_per_micro_step(r: View) -> int:
-    """Tokens that are on one GPU at a time."""
-    sequences = r.per_device_train_batch_size * (2 if r.stage in PAIRED else 1)
-    return int(sequences * r.sequence_length)
-
-
-def reference_model(r: View) -> bool:
-    """Adapters are switched off to get the model as it was; in full training a second copy is loaded."""
-    for name in WITHOUT_REFERENCE:
-        if r.given(name) and r.arg(name):
-            raise Unknown(f"whether a copy of the model stays loaded with {name} is not known", "reference_model")
-    return r.stage in COMPARED and r.method not in FROZEN
-
-
-def _shards(r: View, stage: int) -> float:
-    """Over how many GPUs what this stage shards is spread."""
-    divided: float = r.model_parallel_size
-    return max(r.world_size, divided) if r.sharding_stage >= stage else divided
+def step_in_backward(r: View) -> bool:
+    return any(r.given(name) and r.arg(name) for name in STEPS_EARLY)
 
 
 # -------------------------------------------------------------------------------------------------- the sure bound
@@ -127,9 +74,11 @@ def memory_lower_bound(r: View) -> float:
     weights, gradients, states = _least(r)
     if offload == "parameters":
         weights = 0.0
+    if offload in ("optimizer", "parameters"):
+        gradients = 0.0  # they leave the GPU as they are made (ZeRO-Offload, arXiv:2101.06840)
     if offload != "none":
-        gradients = states = 0.0  # gradients leave the GPU as they are made (ZeRO-Offload, arXiv:2101.06840)
-    size = sum(part / _shards_at_most(r, stage) for part, stage in ((weights, 3), (gradients, 2), (states, 1)) if part)
+        states = 0.0
+    size = sum(part / shards_at_most(r, stage) for part, stage in ((weights, 3), (gradients, 2), (states, 1)) if part)
     if not size:
         raise Unknown("weights, gradients and optimizer states may all be kept off the GPU", "memory_lower_bound")
     rollout = r.run.fact("memory_rollout")
@@ -149,7 +98,8 @@ def _least(r: View) -> tuple[float, float, float]:
         raise Unknown(f"the states of {r.optim} are not known", "memory_lower_bound")
     copies = 2 if r.run.fact("reference_model").known and r.reference_model else 1
     states = OPTIMIZER if r.fp32_copy else PURE_OPTIMIZER
-    return copies * WEIGHTS * parameters, GRADIENTS * parameters, states * parameters
+    gradients = 0.0 if r.step_in_backward else GRADIENTS
+    return copies * WEIGHTS * parameters, gradients * parameters, states * parameters
 
 
 def _in_bits(r: View, bits: float) -> float:
@@ -162,13 +112,6 @@ def _in_bits(r: View, bits: float) -> float:
     except Unknown:
         return whole
     return of_model.matrices * bits / 8 + of_model.vocab * of_model.hidden * 2.0
-
-
-def _shards_at_most(r: View, stage: int) -> float:
-    """Every weight, gradient and state lies on one of the GPUs at least: where nothing more is known, on any of them."""
-    if all(r.run.fact(name).known for name in ("sharding_stage", "model_parallel_size")):
-        return _shards(r, stage)
-    return float(r.world_size)
 
 
 def _stored_bits(r: View) -> int | None:
@@ -186,6 +129,8 @@ def _stored_bits(r: View) -> int | None:
 
 def _check_trained(r: View, stored: int | None, wanted: str) -> None:
     """Raises `Unknown` where fewer bits are stored than are trained, or a part of the model may be frozen."""
+    if r.trained_in_part:
+        raise Unknown(f"how much of the model is trained with {r.trained_in_part} is not known", wanted)
     name = str(r.model_name_or_path) if "model_name_or_path" in r.run.derivations else ""
     if stored:
         raise Unknown(f"{name or 'the model'} is stored with fewer bits than are trained", wanted)
@@ -199,17 +144,14 @@ def _check_trained(r: View, stored: int | None, wanted: str) -> None:
 # ------------------------------------------------------------------------------------------------- the estimate
 
 
-def full_recomputation(r: View) -> bool:
-    return bool(r.gradient_checkpointing)
-
-
 def _trained(r: View) -> list[tuple[int, float, float, float]]:
     """What is trained: so many parameters, each with bytes for its weight, its gradient and its optimizer state."""
     if r.method == "full":
         if r.deepspeed or r.spread_by not in (None, "FSDP"):
             return [(r.model_parameters, 2, ACCUMULATED, 4 + _states(r, 4))]
         if r.fp32_copy:
-            weights = 4 if r.mixed_precision == "no" else 6
+            # autocast keeps a copy in 16 bits, FSDP of what it has gathered alone
+            weights = 4 if r.mixed_precision == "no" or under_fsdp(r) else 6
             return [(r.model_parameters, weights, ACCUMULATED, _states(r, 4))]
         return [(r.model_parameters, 2, 2, _states(r, 2))]
     if r.method not in FROZEN:
@@ -242,7 +184,7 @@ def memory_weights(r: View) -> float:
     size = sum(count * weight for count, weight, _, _ in _trained(r))
     if r.method in FROZEN:
         size += _frozen(r)
-    return float(size / _shards(r, 3) / GIB)
+    return float(size / shares_of_fullest(r, 3) / GIB)
 
 
 def _frozen(r: View) -> float:
@@ -257,75 +199,46 @@ def _frozen(r: View) -> float:
     return float(of_model.matrices * QUANTISED[bits] + of_model.embeddings * 2)
 
 
-def memory_reference(r: View) -> float:
-    """The copy of the model that is compared with: 16 bits wide, unless weights are loaded in 32."""
-    if not r.reference_model or r.offload == "parameters":
-        return 0.0
-    width = 4 if r.torch_dtype == "float32" and not r.deepspeed else 2
-    return float(r.model_parameters * width / _shards(r, 3) / GIB)
-
-
 def memory_gradients(r: View) -> float:
-    if r.offload != "none":
+    if r.offload in ("optimizer", "parameters") or r.step_in_backward:
         return 0.0
-    return float(sum(count * gradient for count, _, gradient, _ in _trained(r)) / _shards(r, 2) / GIB)
+    return float(sum(count * gradient for count, _, gradient, _ in _trained(r)) / shares_of_fullest(r, 2) / GIB)
 
 
 def memory_optimizer(r: View) -> float:
     if r.offload != "none":
         return 0.0
-    return float(sum(count * state for count, _, _, state in _trained(r)) / _shards(r, 1) / GIB)
+    return float(sum(count * state for count, _, _, state in _trained(r)) / shares_of_fullest(r, 1) / GIB)
 
 
 def memory_gathered(r: View) -> float:
-    """What sharded parameters are gathered into, in 16 bits: under ZeRO-3 up to a limit, under FSDP two layers."""
+    """What sharded parameters are gathered into, in 16 bits: under ZeRO-3 up to a limit, under FSDP two layers.
+
+    The output layer is the largest of what is gathered at once. FSDP has its whole gradient, too, before that is summed over the
+    GPUs in 32 bits and sharded.
+    """
     if r.sharding_stage < 3:
         return 0.0
     of_model = shape(r)
-    under_fsdp = bool(r.fsdp) or r.spread_by == "FSDP"
-    layers = 2 * of_model.matrices / of_model.layers if under_fsdp else min(of_model.matrices, LIVE_PARAMETERS)
-    return float(2 * (layers + of_model.vocab * of_model.hidden) / GIB)
-
-
-def sequence_parallel(r: View) -> bool:
-    return True
-
-
-def memory_activations(r: View) -> float:
-    """With checkpointing the input of every layer, and the inside of one; else the inside of all.
-
-    Tensor parallelism divides all of it together with sequence parallelism, else all but ten times the width (Korthikanti et al.,
-    arXiv:2205.05198, equations 2 and 4).
-    """
-    of_model, degree = shape(r), r.tensor_parallel_size
-    inside = of_model.activations / degree
-    outside = 2.0 * of_model.hidden
-    if r.sequence_parallel:
-        outside /= degree
-    else:
-        inside += 10 * of_model.hidden * (1 - 1 / degree)
-    layers = of_model.layers * outside + inside if r.full_recomputation else of_model.layers * inside
-    return float(r.tokens_per_micro_step * layers / GIB)
-
-
-def memory_logits(r: View) -> float:
-    """The last layer's outputs for every token of the vocabulary; a loss that is fused with that layer never has them whole."""
-    if any(r.given(name) and r.arg(name) for name in FUSED_LOSS):
+    if not under_fsdp(r):
+        return float(2 * (min(of_model.matrices, LIVE_PARAMETERS) + of_model.vocab * of_model.hidden) / GIB)
+    if r.gpus == 1:
         return 0.0
-    return float(r.tokens_per_micro_step * r.model_vocab_size * PER_LOGIT / r.tensor_parallel_size / GIB)
+    of_output = 2 + (2 + ACCUMULATED if r.method == "full" else 0)
+    layers = 2 * 2 * of_model.matrices / of_model.layers
+    return float((layers + of_output * of_model.vocab * of_model.hidden) / GIB)
 
 
-PARTS = ("weights", "gradients", "optimizer", "reference", "gathered", "activations", "logits")
-ESTIMATED = frozenset({"pt", "sft", "scratch", "orpo", "simpo", "cpo"}) | COMPARED
+PARTS = (
+    "weights", "gradients", "optimizer", "reference", "critic", "reward", "rollout", "gathered", "activations", "logits",
+)  # fmt: skip
 
 
 def memory_estimate(r: View) -> float:
-    """The sum of the parts and what CUDA itself takes. Reinforcement learning generates beside it, reward models have a head."""
-    if r.stage not in ESTIMATED:
-        raise Unknown(f"what {r.stage} keeps in memory beside the model is not known", "memory_estimate")
+    """The sum of the parts and what CUDA itself takes, or what generation needs where that is more."""
     parts: list[Any] = [getattr(r, f"memory_{part}") for part in PARTS]
-    if r.stage in ("pt", "sft", "scratch"):
-        r.assume("an estimate: half of the measured runs lie within 10 % of it")
-    else:
-        r.assume("an estimate: no run of preference tuning was measured")
-    return float(sum(parts) + OVERHEAD)
+    r.assume("an estimate: half of the measured runs lie within 10 % of it")
+    generation = r.run.fact("memory_generation")
+    if not generation.known:
+        r.assume("what generation needs is left out, as the memory of the GPU is not known")
+    return float(max(sum(parts), r.use("memory_generation", generation) if generation.known else 0.0) + OVERHEAD)

@@ -210,12 +210,21 @@ def model_parameters(r: View) -> int:
         if "model_name_or_path" not in r.run.derivations:
             raise
         r.read.clear()
-        return _size_in_name(r, missing)
+        return _size_in_name(r, str(r.model_name_or_path), missing)
 
 
-def _size_in_name(r: View, missing: Unknown) -> int:
+def size_of(r: View, name: str) -> int:
+    """Parameters of another model, as the catalogue or its name says."""
+    try:
+        entry = _of_catalogue(View(r.run), name, r.run.fact("model_name_or_path").origin)
+        return entry.parameters if entry.parameters is not None else architecture.read(entry.config).parameters
+    except Unknown as missing:
+        return _size_in_name(r, name, missing)
+
+
+def _size_in_name(r: View, model: str, missing: Unknown) -> int:
     """Mixtures of experts (`8x7B`) are not read off their names."""
-    name = "/".join(PurePosixPath(str(r.model_name_or_path)).parts[-2:])
+    name = "/".join(PurePosixPath(model).parts[-2:])
     sizes = SIZE.findall(name)
     if not sizes or MIXTURE.search(name):
         raise Unknown(missing.reason, missing.name or "model_parameters")

@@ -15,7 +15,7 @@ def total_steps(r: View) -> int:
     if r.max_steps is not None:
         return int(r.max_steps)
     sequences = _sequences(r)
-    batches = math.ceil(sequences / (r.per_device_train_batch_size * r.world_size))
+    batches = math.ceil(sequences / (r.effective_batch_size // r.gradient_accumulation_steps))
     updates = max(1, math.ceil(batches / r.gradient_accumulation_steps))
     steps: int = math.ceil(r.num_train_epochs * updates)
     return steps
@@ -24,7 +24,11 @@ def total_steps(r: View) -> int:
 def _sequences(r: View) -> int:
     if r.packing:
         return max(1, int(r.dataset_tokens // r.sequence_length))
-    return int(r.dataset_examples)
+    return int(r.dataset_examples * r.answers_per_prompt)
+
+
+def answers_per_prompt(r: View) -> int:
+    return 1
 
 
 def epochs(r: View) -> float:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from trainlint.derive import cost
-from trainlint.dialects import argv, axolotl_data, continued, hf_script, hf_trainer, tree
+from trainlint.dialects import argv, axolotl_data, continued, hf_script, hf_trainer, scale, tree
 from trainlint.dialects.base import Context, Dialect, arg, names
 from trainlint.dialects.convert import Rejected, from_lax
 from trainlint.dialects.launchers import Options, Started, torchrun_processes
@@ -146,6 +146,14 @@ def _spread_by(r: View) -> str | None:
     return "layer_offloading" if _offloads_layers(r) else None
 
 
+def _context_parallel_size(r: View) -> int:
+    return int(scale.value(r, "context_parallel_size", "sequence_parallel_degree", absent=1))
+
+
+def _replicas(r: View) -> int:
+    return scale.count(r.world_size, r.context_parallel_size * scale.value(r, "tensor_parallel_size", absent=1))
+
+
 def _offloads_layers(r: View) -> bool:
     return bool(r.given("layer_offloading") and r.arg("layer_offloading"))
 
@@ -197,6 +205,9 @@ FACTS: dict[str, Derivation] = {
     "output_dir": arg("output_dir"),
     "fsdp": _fsdp,
     "spread_by": _spread_by,
+    "context_parallel_size": _context_parallel_size,
+    "data_parallel_size": _replicas,
+    "effective_batch_size": scale.made_of_replicas,
     "offload": lambda r: "parameters" if _offloads_layers(r) else hf_trainer.offload(r),
 }  # fmt: skip
 KEYS = {

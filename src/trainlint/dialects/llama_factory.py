@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from trainlint.derive import activations, companions
 from trainlint.dialects import continued, dotted, hf_script, hf_trainer, tree
 from trainlint.dialects.base import Context, Dialect, arg, names
 from trainlint.dialects.convert import from_loaded
@@ -290,9 +291,32 @@ def _offload(r: View) -> str:
     return "parameters" if r.arg("use_kt") else hf_trainer.offload(r)
 
 
+def _fused_loss(r: View) -> bool:
+    """Liger's kernels leave the logits to every loss but that of plain training."""
+    return r.stage in ("pt", "sft") and activations.fused_loss(r)
+
+
+def _logit_bytes(r: View) -> float:
+    """A reward model is a language model with a head beside its own, whose logits are made, in both widths, and not used."""
+    return 6.0 if r.stage == "rm" else activations.logit_bytes(r)
+
+
+def _tokens_per_micro_step(r: View) -> int:
+    """PPO has the answers after the prompts."""
+    more = r.per_device_train_batch_size * r.arg("max_new_tokens") if r.stage == "ppo" else 0
+    return int(activations.tokens_per_micro_step(r) + more)
+
+
+def _reward_parameters(r: View) -> int:
+    """As an adapter, or behind an address, it is none of its own."""
+    if r.stage != "ppo":
+        return companions.reward_parameters(r)
+    return companions.named_size(r, r.arg("reward_model")) if r.arg("reward_model_type") == "full" else 0
+
+
 def _reference_model(r: View) -> bool:
-    """Loaded for DPO and KTO but for the losses that need none; with an adapter it is the base, unless another is named."""
-    if r.stage not in ("dpo", "kto") or (r.stage == "dpo" and r.arg("pref_loss") in ("orpo", "simpo")):
+    """Loaded for DPO, KTO and PPO but for the losses that need none; with an adapter it is the base, unless another is named."""
+    if r.stage not in ("dpo", "kto", "ppo") or (r.stage == "dpo" and r.arg("pref_loss") in ("orpo", "simpo")):
         return False
     if r.arg("ref_model"):
         raise Unknown(f"the size of {r.arg('ref_model')} is not known", "reference_model")
@@ -330,6 +354,12 @@ FACTS: dict[str, Derivation] = {
     "spread_by": _spread_by,
     "offload": _offload,
     "reference_model": _reference_model,
+    "critic_parameters": lambda r: 0,
+    "reward_parameters": _reward_parameters,
+    "memory_rollout": lambda r: 0.0,
+    "fused_loss": _fused_loss,
+    "logit_bytes": _logit_bytes,
+    "tokens_per_micro_step": _tokens_per_micro_step,
 }
 KEYS = {
     "sequence_length": "cutoff_len",

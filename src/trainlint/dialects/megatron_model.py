@@ -83,12 +83,10 @@ def _sharding_stage(r: View) -> int:
 def _model_parallel_size(r: View) -> float:
     """Experts are divided by their own degrees, the rest by the tensors'."""
     tensors, layers = r.tensor_parallel_size, r.pipeline_parallel_size
-    if not r.arg("num_experts"):
-        return float(tensors * layers)
     of_model = shape(r)
-    of_experts = scale.value(r, "expert_tensor_parallel_size", absent=tensors) * (
-        r.arg("expert_model_parallel_size") or 1
-    )
+    if not of_model.of_experts:
+        return float(tensors * layers)
+    of_experts = (r.arg("expert_tensor_parallel_size") or tensors) * (r.arg("expert_model_parallel_size") or 1)
     experts = of_model.of_experts
     return float(layers * of_model.parameters / ((of_model.parameters - experts) / tensors + experts / of_experts))
 
@@ -104,22 +102,22 @@ def _degree(name: str) -> Derivation:
     return lambda r: int(r.arg(name) or 1)
 
 
-def _tokens_per_micro_step(r: View) -> int:
-    return int(r.per_device_train_batch_size * r.sequence_length // (r.arg("context_parallel_size") or 1))
-
-
-FACTS: dict[str, Derivation] = {
-    "model": _model,
+SPREAD: dict[str, Derivation] = {
     "sharding_stage": _sharding_stage,
     "model_parallel_size": _model_parallel_size,
     "sequence_parallel": lambda r: bool(scale.value(r, "sequence_parallel")),
     "tensor_parallel_size": _degree("tensor_model_parallel_size"),
     "pipeline_parallel_size": _degree("pipeline_model_parallel_size"),
-    "tokens_per_micro_step": _tokens_per_micro_step,
+    "context_parallel_size": _degree("context_parallel_size"),
     "full_recomputation": lambda r: r.arg("recompute_granularity") == "full",
-    "offload": lambda r: "optimizer" if scale.value(r, "optimizer_cpu_offload") else "none",
-    "deepspeed": lambda r: None,
+    "offload": lambda r: "states" if scale.value(r, "optimizer_cpu_offload") else "none",
     "fp32_copy": _fp32_copy,
+}
+"""How Megatron-LM divides a model, for whoever hands its flags on."""
+FACTS: dict[str, Derivation] = {
+    **SPREAD,
+    "model": _model,
+    "deepspeed": lambda r: None,
     "fsdp": lambda r: None,
     "quantization_bits": lambda r: None,
 }

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from trainlint.derive import data
+from trainlint.derive import activations, companions, data, sharding
 from trainlint.dialects import argv, continued, hf_script, hf_trainer, megatron_model, scale, tree
 from trainlint.dialects.base import Context, Dialect, arg, constant, names
 from trainlint.dialects.convert import from_lax
@@ -233,9 +233,84 @@ def _fsdp(r: View) -> Any:
     return r.arg("fsdp") or None
 
 
+def _optim(r: View) -> str:
+    return "galore" if scale.value(r, "use_galore") else str(r.arg("optim"))
+
+
 def _continues(r: View) -> str | None:
     """An adapter that is named is gone on with; of the two arguments for it, the checkpoint goes first."""
     return next((name for name in ("resume_from_checkpoint", "adapters") if r.given(name) and r.arg(name)), None)
+
+
+# ------------------------------------------------------------------------------------------- how it is spread, and beside what
+
+
+def _gpus(r: View) -> int:
+    """Where a process sees several GPUs, it spreads its model over them (`device_map`)."""
+    if r.deepspeed or "started" not in r.run.context or "world_size" in r.run.stated:
+        return int(r.world_size)
+    if r.run.context["started"].command.environment.keys() & {"NPROC_PER_NODE", "NNODES"}:
+        visible = r.run.fact("visible_devices")
+        return max(r.world_size, r.use("visible_devices", visible)) if visible.known else int(r.world_size)
+    visible = r.run.fact("visible_devices")
+    if not visible.known:
+        raise Unknown("one process spreads the model over all GPUs that it sees", "world_size")
+    return int(r.visible_devices)
+
+
+def _pipeline_parallel_size(r: View) -> int:
+    return int(sharding.pipeline_parallel_size(r) * r.gpus // r.world_size)
+
+
+def _context_parallel_size(r: View) -> int:
+    return int(scale.value(r, "sequence_parallel_size", absent=1))
+
+
+def _sequences_per_example(r: View) -> int:
+    """A pack has room for `max_length` tokens, the chosen and the rejected ones together."""
+    return 1 if r.packing else activations.sequences_per_example(r)
+
+
+def _generates(r: View) -> bool:
+    return r.stage in ("grpo", "ppo")
+
+
+def _whole_length(r: View) -> int:
+    """Prompts are cut to `max_length`, and answers of their own length come after them."""
+    if r.stage == "grpo":
+        return int(_length(r) + r.arg("max_completion_length"))
+    return _length(r) + (int(r.arg("response_length") or r.arg("max_completion_length")) if r.stage == "ppo" else 0)
+
+
+def _logit_tokens(r: View) -> int:
+    if r.stage != "grpo":
+        return int(r.tokens_per_micro_step)
+    return int(r.per_device_train_batch_size * r.arg("max_completion_length"))
+
+
+def _reference_model(r: View) -> bool:
+    if not _generates(r):
+        return companions.reference_model(r)
+    if r.arg("ref_model"):
+        raise Unknown(f"the size of {r.arg('ref_model')} is not known", "reference_model")
+    return r.method not in hf_script.LORA and not (r.stage == "grpo" and r.arg("beta") == 0)
+
+
+def _critic_parameters(r: View) -> int:
+    if not _generates(r):
+        return companions.critic_parameters(r)
+    return int(r.model_parameters) if r.stage == "ppo" else 0
+
+
+def _reward_parameters(r: View) -> int:
+    if not _generates(r):
+        return companions.reward_parameters(r)
+    return sum(companions.named_size(r, name) for name in names(r.arg("reward_model")))
+
+
+def _engine(r: View) -> tuple[float, float]:
+    beside = bool(r.arg("use_vllm")) and r.arg("vllm_mode") == "colocate"
+    return companions.vllm(r, beside, bool(r.arg("sleep_level")), "vllm_gpu_memory_utilization")
 
 
 OWN_ADAPTER: dict[str, Derivation] = {
@@ -254,7 +329,7 @@ FACTS: dict[str, Derivation] = {
     "learning_rate": _learning_rate,
     "per_device_train_batch_size": _per_device,
     "gradient_accumulation_steps": _accumulation,
-    "sequence_length": _length,
+    "sequence_length": _whole_length,
     "mixed_precision": _precision,
     "torch_dtype": _dtype,
     **continued.over(OWN_ADAPTER, _continues),
@@ -270,6 +345,25 @@ FACTS: dict[str, Derivation] = {
     "eval_steps": _eval_steps,
     "packing": arg("packing"),
     "fsdp": _fsdp,
+    "optim": _optim,
+    "gpus": _gpus,
+    "pipeline_parallel_size": _pipeline_parallel_size,
+    "micro_batches_in_flight": lambda r: 1,
+    "context_parallel_size": _context_parallel_size,
+    "data_parallel_size": lambda r: scale.count(r.world_size, r.context_parallel_size),
+    "effective_batch_size": scale.made_of_replicas,
+    "sequences_per_example": _sequences_per_example,
+    "answers_per_prompt": lambda r: (
+        int(r.arg("num_generations") * scale.value(r, "num_iterations", absent=1)) if r.stage == "grpo" else 1
+    ),
+    "logit_tokens": _logit_tokens,
+    "reference_model": _reference_model,
+    "critic_parameters": _critic_parameters,
+    "reward_parameters": _reward_parameters,
+    "memory_rollout": lambda r: (
+        _engine(r)[0] if r.stage == "grpo" else 0.0 if _generates(r) else companions.memory_rollout(r)
+    ),
+    "memory_generation": lambda r: _engine(r)[1] if r.stage == "grpo" else 0.0,
 }
 KEYS: dict[str, str | None] = {
     "model_name_or_path": "model",
@@ -337,9 +431,10 @@ MEGATRON_FACTS: dict[str, Derivation] = {
     "output_dir": arg("output_dir", "save"),
     "deepspeed": lambda r: None,
     "zero_stage": lambda r: 0,
-    "offload": megatron_model.FACTS["offload"],
     "fsdp": lambda r: None,
     "spread_by": lambda r: "Megatron",
+    **megatron_model.SPREAD,
+    "gpus": sharding.gpus,
     "gradient_checkpointing": lambda r: r.arg("recompute_granularity") not in (None, "none"),
 }
 MEGATRON_KEYS: dict[str, str | None] = {

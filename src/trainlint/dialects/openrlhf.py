@@ -6,6 +6,7 @@ import re
 from functools import cache
 from typing import Any
 
+from trainlint.derive import activations, companions
 from trainlint.dialects import argv, declared, scale
 from trainlint.dialects.base import Context, Dialect, arg, from_command, names
 from trainlint.dialects.launchers import Started
@@ -69,6 +70,19 @@ NAMES: dict[str, tuple[str, ...]] = {
     "actor_gpus": ("actor.num_gpus_per_node", "actor_num_gpus_per_node"),
     "tensor_parallel_size": ("ds.tensor_parallel_size", "ds_tensor_parallel_size"),
     "ring_attn_size": ("ds.ring_attn_size", "ring_attn_size"),
+    "colocate_all": ("train.colocate_all", "colocate_all_models"),
+    "colocate_reference": ("train.colocate_actor_ref", "colocate_actor_ref"),
+    "states_sleep": ("ds.enable_sleep", "deepspeed_enable_sleep"),
+    "kl_coef": ("algo.kl.init_coef", "init_kl_coef"),
+    "critic": ("critic.model_name_or_path", "critic_pretrain"),
+    "reward": ("reward.model_name_or_path", "reward_pretrain"),
+    "reference_offload": ("ref.offload", "ref_reward_offload"),
+    "reward_offload": ("reward.offload", "ref_reward_offload"),
+    "engines": ("vllm.num_engines", "vllm_num_engines"),
+    "engine_sleeps": ("vllm.enable_sleep", "vllm_enable_sleep"),
+    "engine_share": ("vllm.gpu_memory_utilization", "vllm_gpu_memory_utilization"),
+    "dynamic_batch": ("train.dynamic_batch_enable", "use_dynamic_batch"),
+    "tokens_per_gpu": ("train.max_tokens_per_gpu", "train_max_tokens_per_gpu"),
 }  # fmt: skip
 """What the two generations of flags call a fact, the newer first."""
 
@@ -156,6 +170,64 @@ def _datasets(r: View) -> list[str]:
     return found
 
 
+def _generates(r: View) -> bool:
+    return bool(r.run.context["command"] == "train_ppo_ray")
+
+
+def _sequence_length(r: View) -> int:
+    length = _arg("sequence_length")(r)
+    return int(length if length is not None else r.arg("prompt_max_len") + r.arg("generate_max_len"))
+
+
+def _tokens_per_micro_step(r: View) -> int:
+    if _arg("dynamic_batch")(r):
+        return int(_arg("tokens_per_gpu")(r))
+    return activations.tokens_per_micro_step(r)
+
+
+def _reference_model(r: View) -> bool:
+    """A copy even beside an adapter; none where nothing pulls towards it."""
+    return bool(_arg("kl_coef")(r)) if _generates(r) else r.stage in ("dpo", "kto")
+
+
+def _memory_reference(r: View) -> float:
+    """Reinforcement learning has it on GPUs of its own, unless it is put beside the actor."""
+    beside = not _generates(r) or _arg("colocate_all")(r) or _arg("colocate_reference")(r)
+    return companions.memory_reference(r) if beside and not _arg("reference_offload")(r) else 0.0
+
+
+def _critic_parameters(r: View) -> int:
+    if r.stage != "ppo":
+        return 0
+    return companions.named_size(r, _arg("critic")(r) or _arg("reward")(r) or r.model_name_or_path)
+
+
+def _memory_critic(r: View) -> float:
+    """On GPUs of its own, or beside the actor, where it may leave while the actor is trained."""
+    beside = _arg("colocate_all")(r) and not _arg("states_sleep")(r)
+    return companions.memory_critic(r) if beside else 0.0
+
+
+def _reward_parameters(r: View) -> int:
+    return companions.named_size(r, _arg("reward")(r)) if _generates(r) else 0
+
+
+def _memory_reward(r: View) -> float:
+    return companions.memory_reward(r) if _arg("colocate_all")(r) and not _arg("reward_offload")(r) else 0.0
+
+
+def _engine(r: View) -> tuple[float, float]:
+    beside = _generates(r) and bool(_arg("engines")(r)) and bool(_arg("colocate_all")(r))
+    name = _name(r.run, "engine_share") or ""
+    return companions.vllm(r, beside, bool(_arg("engine_sleeps")(r)), name)
+
+
+def _generation(r: View) -> float:
+    """Beside the engine stays what is trained, unless its states sleep, too."""
+    taken = _engine(r)[1]
+    return taken if not taken or _arg("states_sleep")(r) else float(taken + r.memory_weights + r.memory_optimizer)
+
+
 def _warmup_steps(r: View) -> int:
     ratio = r.warmup_ratio
     return int(-(-ratio * r.total_steps // 1)) if ratio else 0
@@ -168,10 +240,20 @@ FACTS: dict[str, Derivation] = {
     "world_size": _world_size,
     "data_parallel_size": _replicas,
     "tensor_parallel_size": lambda r: int(_arg("tensor_parallel_size", 1)(r) or 1),
-    "reference_model": lambda r: r.stage in ("dpo", "kto"),
+    "context_parallel_size": lambda r: int(_arg("ring_attn_size", 1)(r) or 1),
+    "tokens_per_micro_step": _tokens_per_micro_step,
+    "reference_model": _reference_model,
+    "memory_reference": _memory_reference,
+    "critic_parameters": _critic_parameters,
+    "memory_critic": _memory_critic,
+    "reward_parameters": _reward_parameters,
+    "memory_reward": _memory_reward,
+    "memory_rollout": lambda r: _engine(r)[0],
+    "memory_generation": _generation,
     **{fact: _arg(fact) for fact in ("learning_rate", "per_device_train_batch_size", "effective_batch_size", "num_train_epochs",
-       "sequence_length", "lr_scheduler_type", "weight_decay", "max_grad_norm", "zero_stage", "seed", "output_dir",
+       "lr_scheduler_type", "weight_decay", "max_grad_norm", "zero_stage", "seed", "output_dir",
        "model_name_or_path", "max_samples", "packing", "gradient_checkpointing")},
+    "sequence_length": _sequence_length,
     "warmup_ratio": lambda r: float(_arg("warmup_ratio")(r) or 0.0),
     "warmup_steps": _warmup_steps,
     "gradient_accumulation_steps": scale.accumulated,

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from trainlint.derive import activations, catalogue
+from trainlint.derive.catalogue import Model
+from trainlint.derive.model import shape
 from trainlint.dialects import argv, dotted, scale
 from trainlint.dialects.base import Context, Dialect, arg, from_command, from_tree
 from trainlint.dialects.convert import from_lax
 from trainlint.dialects.launchers import Started, counted
 from trainlint.dialects.tables import Schema
 from trainlint.document import Document
-from trainlint.facts import Arguments, Fact, Run, Unknown, View
+from trainlint.facts import Arguments, Derivation, Fact, Run, Unknown, View
 
 SCHEMA = Schema("torchtitan:JobConfig")
 SECTIONS = frozenset(
@@ -20,6 +23,12 @@ SECTIONS = frozenset(
 )  # fmt: skip
 SCRIPT = "run_train.sh"
 CONFIG = "job.config_file"
+MODELS = {
+    ("llama3", "8B"): "meta-llama/Llama-3.1-8B",
+    ("llama3", "70B"): "meta-llama/Llama-3.1-70B",
+    ("llama3", "405B"): "meta-llama/Llama-3.1-405B",
+}
+"""Models by their names and flavours."""
 DEGREES = tuple(f"parallelism.{name}_parallel_degree" for name in ("tensor", "pipeline", "context"))
 
 
@@ -53,6 +62,37 @@ def _precision(r: View) -> str:
 
 def _seed(r: View) -> Any:
     return _either("debug.seed", "training.seed")(r)
+
+
+def _spread_by(r: View) -> str:
+    """FSDP over all GPUs, those that share tensors and sequences among them, unless groups of GPUs have parts of their own."""
+    for name in ("pipeline_parallel_degree", "expert_parallel_degree", "data_parallel_replicate_degree"):
+        if (scale.value(r, f"parallelism.{name}", f"experimental.{name}", f"training.{name}", absent=1) or 1) > 1:
+            return name
+    return "FSDP"
+
+
+def _degree(name: str) -> Derivation:
+    return lambda r: int(scale.value(r, f"parallelism.{name}", f"experimental.{name}", f"training.{name}", absent=1))
+
+
+def _model(r: View) -> Model:
+    known = catalogue.own().by_id(MODELS.get((r.arg("model.name"), r.arg("model.flavor")), ""))
+    if known is None:
+        raise Unknown(f"the shape of {r.arg('model.name')} {r.arg('model.flavor')} is not known", "model")
+    return known
+
+
+def _memory_activations(r: View) -> float:
+    """With the selective mode by operations, each layer keeps its input, its attention, and every second matrix product."""
+    if r.arg("activation_checkpoint.mode") != "selective":
+        return activations.memory_activations(r)
+    of_model = shape(r)
+    if r.arg("activation_checkpoint.selective_ac_option") != "op":
+        raise Unknown("which layers are recomputed is not known", "memory_activations")
+    products = sum(rows for _, rows in (*of_model.attention.values(), *of_model.feed_forward.values()))
+    kept = of_model.layers * (4 * of_model.hidden + products) + of_model.activations
+    return float(r.tokens_per_micro_step * kept / r.tensor_parallel_size / activations.GIB)
 
 
 def _evaluates(r: View) -> bool:
@@ -89,7 +129,17 @@ FACTS = {
     "output_dir": arg("job.dump_folder"),
     "gradient_checkpointing": lambda r: r.arg("activation_checkpoint.mode") != "none",
     "seed": _seed,
-    "spread_by": lambda r: scale.spread(r, DEGREES, "FSDP"),
+    "model": _model,
+    "spread_by": _spread_by,
+    "deepspeed": lambda r: None,
+    "zero_stage": lambda r: 0,
+    "fsdp": lambda r: None,
+    "quantization_bits": lambda r: None,
+    "offload": lambda r: "parameters" if scale.value(r, "training.enable_cpu_offload") else "none",
+    "tensor_parallel_size": _degree("tensor_parallel_degree"),
+    "context_parallel_size": _degree("context_parallel_degree"),
+    "full_recomputation": lambda r: r.arg("activation_checkpoint.mode") == "full",
+    "memory_activations": _memory_activations,
 }  # fmt: skip
 KEYS = {
     "learning_rate": "optimizer.lr",

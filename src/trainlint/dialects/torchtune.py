@@ -60,7 +60,7 @@ def _targets(r: View) -> list[str]:
         return []
     found = [str(name) for name in scale.value(r, "model.lora_attn_modules", absent=[])]
     if scale.value(r, "model.apply_lora_to_mlp"):
-        found.append("mlp")
+        found += ["gate_proj", "up_proj", "down_proj"]
     return [*found, "output"] if scale.value(r, "model.apply_lora_to_output") else found
 
 
@@ -136,6 +136,12 @@ def _evaluation(r: View) -> Any:
     return scale.value(r, "run_val_every_n_steps")
 
 
+def _spread_by(r: View) -> str:
+    """FSDP over all GPUs, unless tensors are divided, or groups of GPUs have copies of their own."""
+    degrees = ("tensor_parallel_dim", "data_parallel_replicate_dim")
+    return next((name for name in degrees if (scale.value(r, name, absent=1) or 1) > 1), "FSDP")
+
+
 def _precision(r: View) -> str:
     dtype = r.arg("dtype")
     return "no" if dtype == "fp32" else str(dtype)
@@ -175,7 +181,12 @@ FACTS = {
     "output_dir": arg("output_dir"),
     "gradient_checkpointing": arg("enable_activation_checkpointing"),
     "seed": arg("seed"),
-    "spread_by": lambda r: "FSDP",
+    "spread_by": _spread_by,
+    "deepspeed": lambda r: None,
+    "zero_stage": lambda r: 0,
+    "fsdp": lambda r: None,
+    "offload": lambda r: "parameters" if scale.value(r, "fsdp_cpu_offload") else "none",
+    "fused_loss": lambda r: bool(re.search("Chunked|Linear", scale.last_part(r.arg("loss._component_")))),
 }
 KEYS = {
     "learning_rate": "optimizer.lr",

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from trainlint.dialects import argv, hf_script, hf_trainer, tree, trl_data
+from trainlint.derive import companions
+from trainlint.dialects import argv, hf_script, hf_trainer, scale, tree, trl_data
 from trainlint.dialects.base import Context, Dialect, arg, names
 from trainlint.dialects.convert import from_lax, from_text
 from trainlint.dialects.launchers import Started
@@ -24,13 +25,39 @@ OWN_KEYS = {"use_peft", "lora_target_modules", "attn_implementation", "dataset_n
 MARKS = {"grpo": {"num_generations", "max_completion_length"}, "dpo": {"loss_type", "beta", "max_prompt_length"}}
 
 
-def _memory_rollout(r: View) -> float:
-    """vLLM on the same GPUs takes its share at the start and keeps it, unless it is put to sleep."""
-    if not (r.given("use_vllm") and r.arg("use_vllm")) or r.arg("vllm_mode") != "colocate":
-        return 0.0
-    if r.given("vllm_enable_sleep_mode") and r.arg("vllm_enable_sleep_mode"):
-        return 0.0
-    return float(r.arg("vllm_gpu_memory_utilization") * r.gpu_memory)
+def _engine(r: View) -> tuple[float, float]:
+    beside = r.given("use_vllm") and r.arg("use_vllm") and r.arg("vllm_mode") == "colocate"
+    asleep = r.given("vllm_enable_sleep_mode") and r.arg("vllm_enable_sleep_mode")
+    return companions.vllm(r, bool(beside), bool(asleep), "vllm_gpu_memory_utilization")
+
+
+def _sequence_length(r: View) -> int | None:
+    """Of reinforcement learning the prompt and the answer; from 1.0 on nothing cuts the prompt."""
+    if r.stage != "grpo":
+        return arg("max_length", "max_seq_length")(r)  # type: ignore[no-any-return]
+    prompt = r.arg("max_prompt_length")
+    if prompt is None:
+        raise Unknown("prompts are not cut", "sequence_length")
+    return int(prompt + r.arg("max_completion_length"))
+
+
+def _logit_tokens(r: View) -> int:
+    """Of an answer alone, where there is a prompt before it."""
+    if r.stage != "grpo":
+        return int(r.tokens_per_micro_step)
+    return int(r.per_device_train_batch_size * r.arg("max_completion_length"))
+
+
+def _reference_model(r: View) -> bool:
+    if r.stage != "grpo":
+        return companions.reference_model(r)
+    return r.method == "full" and bool(r.arg("beta"))
+
+
+def _reward_parameters(r: View) -> int:
+    if r.stage != "grpo":
+        return companions.reward_parameters(r)
+    return companions.named_size(r, scale.value(r, "reward_model_name_or_path"))
 
 
 def schema(stage: str, *more: str) -> Schema:
@@ -99,11 +126,17 @@ def _eval_data(r: View) -> str:
 FACTS: dict[str, Derivation] = {
     **hf_trainer.FACTS,
     "stage": _stage,
-    "memory_rollout": _memory_rollout,
+    "memory_rollout": lambda r: _engine(r)[0],
+    "memory_generation": lambda r: _engine(r)[1],
+    "reference_model": _reference_model,
+    "critic_parameters": lambda r: 0 if r.stage == "grpo" else companions.critic_parameters(r),
+    "reward_parameters": _reward_parameters,
+    "logit_tokens": _logit_tokens,
+    "answers_per_prompt": lambda r: int(r.arg("num_generations") * r.arg("num_iterations")) if r.stage == "grpo" else 1,
     "method": _method,
     "model_name_or_path": arg("model_name_or_path"),
     "tokenizer_name_or_path": arg("model_name_or_path"),
-    "sequence_length": arg("max_length", "max_seq_length"),
+    "sequence_length": _sequence_length,
     "lora_rank": _adapter(arg("lora_r")),
     "lora_alpha": _adapter(arg("lora_alpha")),
     "lora_dropout": _adapter(arg("lora_dropout")),
