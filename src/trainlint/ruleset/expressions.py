@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from string import Formatter
 from typing import Any, Protocol
 
@@ -66,6 +67,7 @@ class Expression:
     attributes: frozenset[tuple[str, str]]
 
     @classmethod
+    @lru_cache(maxsize=4096)  # the cases of a rule say much alike
     def parse(cls, source: str) -> Expression:
         """Raises `RuleError` for anything that is not a plain expression."""
         if len(source) > MAX_EXPRESSION:
