@@ -15,14 +15,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
 import tomli
 
-from benchmarks.spellings import SPELLINGS, Settings, Written, lay_out
-from trainlint import settings as options
+from benchmarks.linting import beside_data
+from benchmarks.spellings import SPELLINGS, Settings, Written
 from trainlint.discover import discover
 from trainlint.findings import SEVERITIES, Finding, Report, Severity
 from trainlint.linter import Linter
@@ -111,52 +110,35 @@ def settings_of(entry: dict[str, Any], config: dict[str, Any]) -> Settings:
     return {**run, **ASSUMED.get(entry["id"], {})}
 
 
-def lint(run: Settings, written: Written) -> list[Finding]:
-    """What is said of one configuration in a folder of its own with its data."""
-    stated: dict[str, Any] = dict(written.stated)
-    stated |= {"dataset_bytes": int(run["bytes"])} if run.get("bytes") else {}
-    stated |= {"tokens": int(run["tokens"])} if run.get("tokens") else {}
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        lay_out(run, folder)
-        file = folder / written.name
-        file.write_text(written.text, "utf-8")
-        report = Report()
-        launches = Linter(options.Settings(stated=options.state(**stated))).lint(
-            SourceText.load(file, written.name), report
-        )
-        if report.internal_errors or not launches:
-            raise click.ClickException(f"{written.name} is not read as a run:\n{written.text}{report.internal_errors}")
-        return report.findings
-
-
 def good(recipes: Iterable[dict[str, Any]]) -> Iterator[Sample]:
-    for recipe in recipes:
-        run = settings_of(recipe, recipe)
-        for spelling, write in SPELLINGS.items():
-            written = write(run)
-            if written is not None:
-                yield Sample(recipe["id"], spelling, lint(run, written))
+    with beside_data() as lint:
+        for recipe in recipes:
+            run = settings_of(recipe, recipe)
+            for spelling, write in SPELLINGS.items():
+                written = write(run)
+                if written is not None:
+                    yield Sample(recipe["id"], spelling, lint(run, written))
 
 
 def bad(failures: Iterable[dict[str, Any]]) -> Iterator[Sample]:
     """Each in the spelling of its own framework, else in LLaMA-Factory's."""
-    for failure in failures:
-        config = failure["config"]
-        run = settings_of(failure, config)
-        if "pad_token" in config:
-            yield Sample(failure["id"], "Hugging Face Trainer", lint(run, PADDED))
-            continue
-        own = config.get("framework", failure["id"])
-        spelling = next((name for start, name in OWN_SPELLING.items() if own.startswith(start)), "LLaMA-Factory")
-        written = SPELLINGS[spelling](run) or SPELLINGS["LLaMA-Factory"](run)
-        assert written is not None
-        yield Sample(failure["id"], spelling, lint(run, written))
+    with beside_data() as lint:
+        for failure in failures:
+            config = failure["config"]
+            run = settings_of(failure, config)
+            if "pad_token" in config:
+                yield Sample(failure["id"], "Hugging Face Trainer", lint(run, PADDED))
+                continue
+            own = config.get("framework", failure["id"])
+            spelling = next((name for start, name in OWN_SPELLING.items() if own.startswith(start)), "LLaMA-Factory")
+            written = SPELLINGS[spelling](run) or SPELLINGS["LLaMA-Factory"](run)
+            assert written is not None
+            yield Sample(failure["id"], spelling, lint(run, written))
 
 
 def public(directory: Path, base: Path) -> Iterator[Sample]:
     """The files below a directory that describe a run, named from `base`, each project under its folder's name."""
-    linter = Linter(options.Settings())
+    linter = Linter()
     for entry in discover([directory]).files:
         report = Report()
         try:

@@ -18,8 +18,9 @@ from typing import Any
 
 import click
 
-from benchmarks.calibration import lint
+from benchmarks.linting import beside_data
 from benchmarks.spellings import SPELLINGS, Settings, Written
+from trainlint.findings import Finding
 
 LORA: Settings = {
     "model": "org/model-7b", "stage": "sft", "method": "lora", "learning_rate": 2e-4, "batch": 4, "accumulation": 4, "gpus": 8,
@@ -323,23 +324,22 @@ class Outcome:
 
 
 def outcomes() -> Iterator[Outcome]:
-    for spelling, write in SPELLINGS.items():
-        for kind, run in HEALTHY.items():
-            written = write(run)
-            if written is None:
-                continue
-            before = {finding.rule for finding in lint(run, written)}
-            for fault in FAULTS:
-                faulty = fault.put_into(run, write) if kind in fault.runs else None
-                if faulty is not None:
-                    yield _judged(fault, spelling, written, faulty, before)
+    with beside_data() as lint:
+        for spelling, write in SPELLINGS.items():
+            for kind, run in HEALTHY.items():
+                written = write(run)
+                if written is None:
+                    continue
+                before = {finding.rule for finding in lint(run, written)}
+                for fault in FAULTS:
+                    faulty = fault.put_into(run, write) if kind in fault.runs else None
+                    if faulty is not None:
+                        yield _judged(fault, spelling, written, faulty[1], lint(*faulty), before)
 
 
 def _judged(
-    fault: Fault, spelling: str, healthy: Written, faulty: tuple[Settings, Written], before: set[str]
+    fault: Fault, spelling: str, healthy: Written, written: Written, findings: list[Finding], before: set[str]
 ) -> Outcome:
-    run, written = faulty
-    findings = lint(run, written)
     meant = [finding for finding in findings if finding.rule in fault.rules]
     old = healthy.text.splitlines()
     changed = {number for number, line in enumerate(written.text.splitlines(), 1) if line not in old}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
 import pytest
@@ -99,6 +101,30 @@ def test_what_a_run_does_not_have_is_on_neither_side_of_a_threshold() -> None:
 def test_everything_else_is_refused_when_the_rule_is_loaded(source: str) -> None:
     with pytest.raises(RuleError):
         Expression.parse(source)
+
+
+def test_what_can_be_called_stays_the_same_once_something_was_computed() -> None:
+    assert value("1 + 1") == 2
+    with pytest.raises(RuleError, match="can be called"):
+        Expression.parse("list('abc')")
+
+
+def test_threads_do_not_see_each_others_values() -> None:
+    """One waits in the middle of an expression while the other works out its own."""
+    reached, go_on = Event(), Event()
+
+    class Waiting(Names):
+        def lookup(self, name: str) -> Any:
+            reached.set()
+            assert go_on.wait(10)
+            return super().lookup(name)
+
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(Expression.parse("a + args.b").evaluate, Waiting(a=1, **{"args.b": 2}))
+        assert reached.wait(10)
+        fast = value("a + args.b", a=10, **{"args.b": 20})
+        go_on.set()
+        assert (slow.result(10), fast) == (3, 30)
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,9 @@ def test_in_the_first_run_it_is_an_error() -> None:
 def watched(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     (tmp_path / "run.sh").write_text(Path(ARTICLE).read_text("utf-8"), "utf-8")
     (tmp_path / "trainlint.toml").write_text("")
-    code = "import sys; from trainlint.cli import main; sys.argv[0] = 'trainlint'; main()"
+    # a job in the background of a shell ignores Ctrl-C, and so would all that it starts
+    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{heeding}; import sys; from trainlint.cli import main; sys.argv[0] = 'trainlint'; main()"
     with subprocess.Popen(
         [sys.executable, "-c", code, "--watch", "--select", "lr/*", "."],
         cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **CLEAN},

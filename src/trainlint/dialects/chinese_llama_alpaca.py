@@ -155,9 +155,7 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
 def _script(document: Document, started: Started, context: Context) -> str:
     """The text of the script where it is on this machine, else nothing. It is read, never run."""
     try:
-        path = context.files.find(
-            str(started.program.text), context.files.directories(document.source, started.command.directory)
-        )
+        path = context.files.find(str(started.program.text), context.directories(document, started))
         return path.read_text("utf-8", "replace")
     except (Unknown, OSError):
         return ""

@@ -10,11 +10,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from string import Formatter
 from typing import Any, Protocol
 
-from simpleeval import EvalWithCompoundTypes, InvalidExpression
+from simpleeval import InvalidExpression, SimpleEval
 
 from trainlint.facts import Unknown
 
@@ -65,6 +67,7 @@ class Expression:
     attributes: frozenset[tuple[str, str]]
 
     @classmethod
+    @lru_cache(maxsize=4096)  # the cases of a rule say much alike
     def parse(cls, source: str) -> Expression:
         """Raises `RuleError` for anything that is not a plain expression."""
         if len(source) > MAX_EXPRESSION:
@@ -94,7 +97,7 @@ class Expression:
     def evaluate(self, namespace: Namespace) -> Any:
         """The value. Raises `Unknown` when it depends on an unknown fact, `RuleError` when it cannot be computed."""
         try:
-            return _Evaluator(namespace).compute(self.tree)
+            return _EVALUATOR.compute(self.tree, namespace)
         except (InvalidExpression, TypeError, ValueError, ArithmeticError, RecursionError) as error:
             written = sorted(name for base, name in self.attributes if base == "args")
             if isinstance(error, TypeError) and written:
@@ -127,21 +130,28 @@ _ALLOWED = {
 }  # fmt: skip
 
 
-class _Evaluator(EvalWithCompoundTypes):  # type: ignore[misc]
-    def __init__(self, namespace: Namespace) -> None:
+_NAMESPACE: ContextVar[Namespace] = ContextVar("namespace")
+"""Of the expression at hand: a `let` is worked out while another expression is, and each thread has its own."""
+
+
+class _Evaluator(SimpleEval):  # type: ignore[misc]
+    def __init__(self) -> None:
         super().__init__(functions=FUNCTIONS)
-        self._namespace = namespace
         handlers: dict[type, Any] = getattr(self, "nodes")  # noqa: B009 (simpleeval has no types)
         self.nodes = {kind: handler for kind, handler in handlers.items() if kind in _ALLOWED}
-        self.nodes[ast.Name] = lambda node: namespace.lookup(node.id)
-        self.nodes[ast.Attribute] = lambda node: namespace.attribute(*_dotted(node))
+        self.nodes[ast.Name] = lambda node: _NAMESPACE.get().lookup(node.id)
+        self.nodes[ast.Attribute] = lambda node: _NAMESPACE.get().attribute(*_dotted(node))
         self.nodes[ast.BoolOp] = self._kleene
         self.nodes[ast.Compare] = self._compare
         self.nodes[ast.BinOp] = self._arithmetic
         self.nodes[ast.List] = self.nodes[ast.Tuple] = self._flat
 
-    def compute(self, tree: ast.expr) -> Any:
-        return self._eval(tree)
+    def compute(self, tree: ast.expr, namespace: Namespace) -> Any:
+        token = _NAMESPACE.set(namespace)
+        try:
+            return self._eval(tree)
+        finally:
+            _NAMESPACE.reset(token)
 
     def _kleene(self, node: ast.BoolOp) -> bool:
         deciding = isinstance(node.op, ast.Or)
@@ -186,6 +196,10 @@ class _Evaluator(EvalWithCompoundTypes):  # type: ignore[misc]
         if any(isinstance(value, (list, tuple, dict)) for value in values):
             raise TypeError("a list of lists")  # which a chain of let could make endless to compare or to print
         return values
+
+
+_EVALUATOR = _Evaluator()
+"""One for all expressions: to make one takes longer than most expressions do."""
 
 
 @dataclass(frozen=True)

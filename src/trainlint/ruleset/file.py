@@ -134,10 +134,14 @@ class Rule:
         return tuple(dict.fromkeys(other for case in self.cases for other in (*case.supersedes, *case.consequences)))
 
     @cached_property
+    def _pieces(self) -> list[str | Fence]:
+        return split(self.markdown)
+
+    @cached_property
     def prose(self) -> str:
         """The page without its machine-readable fences: what a reader wants to see."""
         text = ""
-        for piece in split(self.markdown):
+        for piece in self._pieces:
             if isinstance(piece, str):
                 text += piece
             elif piece.words[:2] != TABLE:
@@ -147,7 +151,7 @@ class Rule:
     @cached_property
     def summary(self) -> str:
         """The first paragraph under the title."""
-        body = "".join(piece for piece in split(self.markdown) if isinstance(piece, str)).partition("\n")[2]
+        body = "".join(piece for piece in self._pieces if isinstance(piece, str)).partition("\n")[2]
         paragraphs = [
             part.strip() for part in re.split(r"\n\s*\n", body) if part.strip() and not part.lstrip().startswith("#")
         ]
