@@ -234,6 +234,13 @@ class View:
     def given(self, name: str) -> bool:
         return self.run.given(name)
 
+    def written(self, name: str) -> Any:
+        """An argument that may hold variables of the environment: its value, else how it is written."""
+        fact = self.run.argument(name)
+        if not fact.known and (text := fact.origin.written):
+            fact = Fact(name, text, "known", fact.origin)
+        return self.use(f"args.{name}", fact)
+
     def assume(self, note: str) -> None:
         """Say what the value rests on; it lowers the confidence of whatever is concluded."""
         self.notes.append(note)
