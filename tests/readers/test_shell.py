@@ -337,15 +337,15 @@ def test_never_raises_on_the_pathological(script: str) -> None:
 @pytest.mark.parametrize(
     ("script", "written"),
     [
-        ("python x.py $HOME/a", "$HOME/a"),
-        ('python x.py "${HOME}/a"', "$HOME/a"),
-        ("D=$HOME/data; python x.py $D/a", "$HOME/data/a"),
-        ("python x.py ${D:-$HOME}/a", "$HOME/a"),
-        ("python x.py a/b", "a/b"),
-        ("python x.py $(date)/a", None),
-        ("python x.py $RANDOM/a", None),
-        ("python x.py ${HOME%/}/a", None),
-        ("D=$(pwd); python x.py $HOME/$D", None),
+        ("launch $HOME/a", "$HOME/a"),
+        ('launch "${HOME}/a"', "$HOME/a"),
+        ("D=$HOME/data; launch $D/a", "$HOME/data/a"),
+        ("launch ${D:-$HOME}/a", "$HOME/a"),
+        ("launch a/b", "a/b"),
+        ("launch $(date)/a", None),
+        ("launch $RANDOM/a", None),
+        ("launch ${HOME%/}/a", None),
+        ("D=$(pwd); launch $HOME/$D", None),
     ],
 )
 def test_how_a_value_of_the_environment_is_written(script: str, written: str | None) -> None:
