@@ -105,6 +105,7 @@ FACTS: dict[str, str] = {
     "zero_stage": "ZeRO stage, 0 without DeepSpeed",
     "offload": "what DeepSpeed or FSDP keeps off the GPU: none, optimizer, parameters",
     "fsdp": "FSDP options",
+    "fsdp_layers": "classes of layers that FSDP is told to wrap, where it wraps by class",
     "spread_by": "what else spreads the model over GPUs or keeps it off them; none",
     "gradient_checkpointing": "are activations recomputed?",
     "packing": "are sequences packed to the full length?",
