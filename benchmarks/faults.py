@@ -266,6 +266,14 @@ FAULTS = [
         ".sh",
     ),
     _edit(
+        "removal from the root of the disk",
+        "launch/removes-from-root",
+        r"\A",
+        "OUT=\nrm -rf $OUT/checkpoints\n",
+        ".sh",
+    ),
+    _edit("LoRA on 4 bits", "arguments/ignored", r"^load_in_4bit: false", "load_in_4bit: true", ".yaml"),
+    _edit(
         "machines that do not meet",
         "launch/machines-do-not-meet",
         r"^torchrun ",
