@@ -321,7 +321,7 @@ def _srun(document: Document, words: list[Word]) -> tuple[Fact | None, list[Word
         name, equals, _ = word.known_prefix.partition("=")
         if equals:
             own[name.lstrip("-")] = word.after(len(name) + 1)
-        elif rest and (re.fullmatch(r"-[A-Za-z]", name) and name[1] not in SRUN_SWITCHES or name[2:] in SRUN_VALUES):
+        elif rest and ((re.fullmatch(r"-[A-Za-z]", name) and name[1] not in SRUN_SWITCHES) or name[2:] in SRUN_VALUES):
             own[name.lstrip("-")] = rest.pop(0)
 
     def count(*names: str) -> Fact | None:
