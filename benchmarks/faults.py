@@ -153,6 +153,13 @@ FAULTS = [
         ".yaml",
     ),
     _edit("seed from $RANDOM", "reproducibility/random-seed", r"^(    --output_dir out)", r"\1 --seed $RANDOM", ".sh"),
+    _edit(
+        "seed from the machine's number",
+        "reproducibility/random-seed",
+        r"^(    --output_dir out)",
+        r"\1 --seed $NODE_RANK",
+        ".sh",
+    ),
     _edit("token in the file", "security/literal-secret", r"\A", "# HF_TOKEN=hf_AbCdEfGhIjKlMnOpQrStUvWxYzAbCdEfGh\n"),
     _edit("both precisions", "precision/both-fp16-and-bf16", r"^(    --bf16 True)", r"\1 --fp16 True", ".sh"),
     _edit(

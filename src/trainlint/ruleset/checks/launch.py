@@ -73,9 +73,9 @@ def _rank(reason: str) -> str | None:
 
 
 def _together(launch: Launch) -> bool:
-    """Does a launcher start processes that train one model? Plain python under srun may be a run for each seed."""
+    """Do the processes train one model? Plain python under srun may be a run for each seed."""
     started = launch.first.context.get("started")
-    return started is not None and started.launcher in ("torchrun", "accelerate", "deepspeed")
+    return started is not None and started.launcher != "python"
 
 
 def _machines(launch: Launch) -> int:
