@@ -154,6 +154,13 @@ FAULTS = [
         ".yaml",
     ),
     _edit("seed from $RANDOM", "reproducibility/random-seed", r"^(    --output_dir out)", r"\1 --seed $RANDOM", ".sh"),
+    _edit(
+        "seed from the machine's number",
+        "reproducibility/random-seed",
+        r"^(    --output_dir out)",
+        r"\1 --seed $NODE_RANK",
+        ".sh",
+    ),
     _edit("token in the file", "security/literal-secret", r"\A", "# HF_TOKEN=hf_AbCdEfGhIjKlMnOpQrStUvWxYzAbCdEfGh\n"),
     _edit("both precisions", "precision/both-fp16-and-bf16", r"^(    --bf16 True)", r"\1 --fp16 True", ".sh"),
     _edit(
@@ -266,6 +273,14 @@ FAULTS = [
         "export CUDA_LAUNCH_BLOCKING=1\n",
         ".sh",
     ),
+    _edit(
+        "removal from the root of the disk",
+        "launch/removes-from-root",
+        r"\A",
+        "OUT=\nrm -rf $OUT/checkpoints\n",
+        ".sh",
+    ),
+    _edit("LoRA on 4 bits", "arguments/ignored", r"^load_in_4bit: false", "load_in_4bit: true", ".yaml"),
     _edit(
         "machines that do not meet",
         "launch/machines-do-not-meet",

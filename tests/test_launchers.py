@@ -43,6 +43,8 @@ def started(script: str) -> Started:
         ("env CUDA_VISIBLE_DEVICES=3 nohup python3.11 t.py &", "python", "t.py", 1),
         ("uv run torchrun --nproc_per_node 2 t.py", "torchrun", "t.py", 2),
         ("srun --ntasks=8 python t.py", "python", "t.py", 8),
+        ("srun -l --ntasks 8 --job-name a python t.py", "python", "t.py", 8),
+        ("srun -u -N 2 --ntasks-per-node 4 --kill-on-bad-exit python t.py", "python", "t.py", 8),
         ("#SBATCH --nodes=2\n#SBATCH --ntasks-per-node=4\nsrun python t.py", "python", "t.py", 8),
     ],
 )

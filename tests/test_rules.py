@@ -36,7 +36,7 @@ def test_page(rule: Rule) -> None:
     assert rule.why
     headings = re.findall(r"(?m)^## (.+)$", rule.markdown)
     assert headings[:2] == ["Why it hurts", "When to ignore it"]
-    assert "```toml" not in rule.prose
+    assert "[[source]]" not in rule.prose
     assert 40 < len(rule.summary) < 400
 
 

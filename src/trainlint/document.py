@@ -6,6 +6,7 @@ OmegaConf: the dialect resolves them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, Literal
 from trainlint.text import Location, SourceText, Span
 
 Format = Literal["shell", "yaml", "json", "toml", "python", "notebook"]
+_VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,22 @@ class Origin:
             if origin.kind == "computed":
                 return None
         return None
+
+    @property
+    def written(self) -> str | None:
+        """The text with the environment's variables left as they are; None where anything else decides about it.
+
+        Two values that are written alike are equal, whatever the variables hold.
+        """
+        if self.kind == "environment":
+            variable = _VARIABLE.fullmatch(self.text)
+            return f"${variable[1]}" if variable is not None else None
+        if self.kind == "literal":
+            return self.text
+        joined = self.kind == "computed" and self.text == "".join(parent.text for parent in self.parents)
+        handed_on = self.kind in ("expansion", "assignment", "default-value") and len(self.parents) == 1
+        texts = [parent.written for parent in self.parents] if joined or handed_on else [None]
+        return "".join(text for text in texts if text is not None) if None not in texts else None
 
     def walk(self) -> Iterator[Origin]:
         yield self

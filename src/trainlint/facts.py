@@ -69,7 +69,8 @@ class Argument:
     """One of the framework's own arguments as the user gave it, converted as the trainer converts it.
 
     `name` is the framework's key (dotted for nested ones), `key` where the flag or key stands, `at` where its value stands at
-    the use, and `origin` where the value itself came from. `unknown` is the reason why the value cannot be told.
+    the use, and `origin` where the value itself came from. `unknown` is the reason why the value cannot be told. `parts` are
+    the settings inside a block that the framework takes as one argument, each with a place of its own.
     """
 
     name: str
@@ -78,6 +79,15 @@ class Argument:
     key: Location
     at: Location
     unknown: str | None = None
+    parts: Mapping[str, Argument] = field(default_factory=dict, hash=False)
+
+    def part(self, name: str) -> Argument | None:
+        """The setting of this dotted name inside the block; with the block's own place where it has none."""
+        key, _, inside = name.partition(".")
+        if self.unknown is not None or not isinstance(self.value, dict) or key not in self.value:
+            return None
+        found = self.parts.get(key) or replace(self, name=f"{self.name}.{key}", value=self.value[key], parts={})
+        return found.part(inside) if inside else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,17 +201,28 @@ class Run:
         """Did the user set this argument? Raises `Unknown` where an unresolved word may have."""
         if name in self.arguments.given or self._own_name(name) in self.arguments.given or self._part(name):
             return True
-        if self.arguments.open is not None:
-            raise Unknown(self.arguments.open, name)
+        block = self._block(name)
+        unknown = self.arguments.open if block is None else block.unknown
+        if unknown is not None:
+            raise Unknown(unknown, name)
         return False
 
     def _part(self, name: str) -> Argument | None:
-        """`fsdp_config.offload_params`: a setting inside a block that the framework takes as one argument."""
-        block, _, key = name.rpartition(".")
-        argument = self.arguments.given.get(block)
-        if argument is None or argument.unknown or not isinstance(argument.value, dict) or key not in argument.value:
+        """`fsdp_config.offload_params`: a setting inside a block, or in the file that is named in its place."""
+        block = self._block(name)
+        if block is None:
             return None
-        return replace(argument, name=name, value=argument.value[key])
+        inside = name[len(block.name) + 1 :]
+        linked = self.linked.get(block.name) if isinstance(block.value, str) else None
+        return linked.given.get(inside) if linked is not None else block.part(inside)
+
+    def _block(self, name: str) -> Argument | None:
+        """The innermost given argument that a dotted name lies in."""
+        while "." in name:
+            name = name.rpartition(".")[0]
+            if name in self.arguments.given:
+                return self.arguments.given[name]
+        return None
 
     def _own_name(self, name: str) -> str:
         """The framework's argument for a fact that it calls by another name (`optimizer.lr` for `learning_rate`)."""
@@ -233,6 +254,13 @@ class View:
 
     def given(self, name: str) -> bool:
         return self.run.given(name)
+
+    def written(self, name: str) -> Any:
+        """An argument that may hold variables of the environment: its value, else how it is written."""
+        fact = self.run.argument(name)
+        if not fact.known and (text := fact.origin.written):
+            fact = Fact(name, text, "known", fact.origin)
+        return self.use(f"args.{name}", fact)
 
     def assume(self, note: str) -> None:
         """Say what the value rests on; it lowers the confidence of whatever is concluded."""

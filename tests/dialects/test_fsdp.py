@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from helpers_dialects import assert_states, dialects_of, issues, write
+from helpers_runs import launches
+from trainlint.facts import Unknown
 
 CONFIG = """{
     "fsdp_transformer_layer_cls_to_wrap": ["LlamaDecoderLayer"],
@@ -65,3 +67,32 @@ def test_a_linked_file_counts_where_fsdp_is_in_force(tmp_path: Path, options: st
 )  # fmt: skip
 def test_look_alikes(config: dict[str, Any], dialects: list[str]) -> None:
     assert dialects_of(json.dumps(config), "config.json") == dialects
+
+
+RUN = {"per_device_train_batch_size": 1, "learning_rate": 0.00001, "output_dir": "o", "num_train_epochs": 1}
+SHARDED = {
+    **RUN,
+    "fsdp": "full_shard auto_wrap",
+    "fsdp_config": {"forward_prefetch": True, "xla_fsdp_settings": {"a": 7}},
+}
+
+
+@pytest.mark.parametrize(("name", "lines"), [("a.json", (8, 10)), ("a.yaml", (8, 10))])
+def test_a_setting_inside_the_block_has_its_own_place(name: str, lines: tuple[int, int]) -> None:
+    (launch,) = launches(json.dumps(SHARDED, indent=1), name)  # which is YAML, too
+    outer = launch.first.argument("fsdp_config.forward_prefetch")
+    inner = launch.first.argument("fsdp_config.xla_fsdp_settings.a")
+    assert (outer.value, inner.value) == (True, 7)
+    assert tuple(fact.location.start.line for fact in (outer, inner) if fact.location is not None) == lines
+
+
+def test_a_setting_in_the_linked_file_is_read_like_one_in_the_block(tmp_path: Path) -> None:
+    write(tmp_path, fsdp__json=CONFIG)
+    script = "torchrun train.py --learning_rate 1e-5 --num_train_epochs 1 --fsdp full_shard --fsdp_config "
+    (launch,) = launches(script + "fsdp.json", folder=tmp_path)
+    fact = launch.first.argument("fsdp_config.backward_prefetch")
+    assert (fact.value, fact.location.start.line if fact.location is not None else 0) == ("backward_pre", 3)
+    assert not launch.first.given("fsdp_config.forward_prefetch")
+    (launch,) = launches(script + "$FSDP", folder=tmp_path)
+    with pytest.raises(Unknown):
+        launch.first.given("fsdp_config.forward_prefetch")

@@ -332,3 +332,21 @@ def test_never_raises(script: str) -> None:
 )
 def test_never_raises_on_the_pathological(script: str) -> None:
     parse(script)
+
+
+@pytest.mark.parametrize(
+    ("script", "written"),
+    [
+        ("launch $HOME/a", "$HOME/a"),
+        ('launch "${HOME}/a"', "$HOME/a"),
+        ("D=$HOME/data; launch $D/a", "$HOME/data/a"),
+        ("launch ${D:-$HOME}/a", "$HOME/a"),
+        ("launch a/b", "a/b"),
+        ("launch $(date)/a", None),
+        ("launch $RANDOM/a", None),
+        ("launch ${HOME%/}/a", None),
+        ("D=$(pwd); launch $HOME/$D", None),
+    ],
+)
+def test_how_a_value_of_the_environment_is_written(script: str, written: str | None) -> None:
+    assert word(script).origin.written == written

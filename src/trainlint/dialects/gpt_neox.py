@@ -106,6 +106,7 @@ FACTS: dict[str, Derivation] = {
     "method": lambda r: "full",
     "learning_rate": _learning_rate,
     "lr_scheduler_type": arg("lr_decay_style"),
+    "schedule_share": scale.schedule_share("lr_decay_iters"),
     "warmup_ratio": lambda r: float(r.arg("warmup") or 0.0),
     "warmup_steps": lambda r: int(r.arg("warmup") * (r.arg("lr_decay_iters") or r.max_steps)),
     "per_device_train_batch_size": arg("train_micro_batch_size_per_gpu"),

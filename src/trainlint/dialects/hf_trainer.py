@@ -17,7 +17,7 @@ from trainlint.dialects.convert import from_loaded
 from trainlint.dialects.launchers import Started
 from trainlint.dialects.tables import Schema
 from trainlint.document import Document
-from trainlint.facts import Arguments, Derivation, Run, Unknown, View
+from trainlint.facts import Arguments, Derivation, Fact, Run, Unknown, View
 
 SCHEMA = declared.TRAINER
 MARKS = frozenset(
@@ -135,6 +135,26 @@ def fsdp(r: View) -> Any:
     return own
 
 
+WRAPPED = "transformer_layer_cls_to_wrap"
+
+
+def fsdp_layers(r: View) -> list[str]:
+    """By the launch, or by the Trainer's own settings, which name them in three ways."""
+    options = r.fsdp
+    settings = _launch_settings(r.run)
+    if options == "accelerate" and settings is not None:
+        argument = settings.given.get(f"fsdp_{WRAPPED}")
+        if argument is None:
+            return []
+        if argument.unknown is not None:
+            raise Unknown(argument.unknown, "fsdp_layers")
+        return names(r.use(f"launcher.{WRAPPED}", Fact(WRAPPED, argument.value, "known", argument.origin)))
+    if not options or (isinstance(options, str) and "shard" in options and "auto_wrap" not in options):
+        return []
+    said = (f"fsdp_config.{WRAPPED}", f"fsdp_config.fsdp_{WRAPPED}", f"fsdp_{WRAPPED}")
+    return next((names(r.arg(name)) for name in said if r.given(name)), [])
+
+
 def gradient_checkpointing(r: View) -> bool:
     """The Trainer's own, or that of the FSDP file where FSDP is in force."""
     own = bool(arg("gradient_checkpointing", "activation_checkpointing")(r))
@@ -223,6 +243,7 @@ FACTS: dict[str, Derivation] = {
     "zero_stage": zero_stage,
     "offload": offload,
     "fsdp": fsdp,
+    "fsdp_layers": fsdp_layers,
     "gradient_checkpointing": gradient_checkpointing,
     "seed": arg("seed"),
     "output_dir": arg("output_dir"),

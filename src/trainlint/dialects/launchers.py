@@ -301,6 +301,16 @@ def _program(options: Options, module: bool) -> tuple[Word | None, list[Word]]:
     return options.rest[0], options.rest[1:]
 
 
+SRUN_SWITCHES = "EHKOQXZksluv"
+SRUN_VALUES = frozenset(
+    {"account", "chdir", "constraint", "container-image", "container-mounts", "container-name", "container-workdir",
+     "cpu-bind", "cpus-per-gpu", "cpus-per-task", "error", "exclude", "export", "gpus", "gpus-per-node", "gpus-per-task",
+     "gres", "input", "jobid", "job-name", "mem", "mpi", "nodelist", "nodes", "ntasks", "ntasks-per-node", "output",
+     "partition", "qos", "reservation", "signal", "time"}
+)  # fmt: skip
+"""srun's short options without a value, and its long ones that take the next word for theirs."""
+
+
 def _srun(document: Document, words: list[Word]) -> tuple[Fact | None, list[Word]]:
     """srun's own options are skipped; the number of tasks comes from them or from the `#SBATCH` header."""
     header = {}
@@ -314,7 +324,7 @@ def _srun(document: Document, words: list[Word]) -> tuple[Fact | None, list[Word
         name, equals, _ = word.known_prefix.partition("=")
         if equals:
             own[name.lstrip("-")] = word.after(len(name) + 1)
-        elif re.fullmatch(r"-[A-Za-z]", name) and rest:
+        elif rest and ((re.fullmatch(r"-[A-Za-z]", name) and name[1] not in SRUN_SWITCHES) or name[2:] in SRUN_VALUES):
             own[name.lstrip("-")] = rest.pop(0)
 
     def count(*names: str) -> Fact | None:

@@ -106,10 +106,12 @@ def _sequence_length(r: View) -> int:
 
 
 def _max_steps(r: View) -> int | None:
-    steps, tokens = r.arg("train.max_steps"), r.arg("train.max_tokens")
-    if steps is not None or tokens is None:
+    """Pre-training ends with its tokens alone, whatever `train.max_steps` says."""
+    if _command(r) != "pretrain":
+        steps = r.arg("train.max_steps")
         return None if steps is None else int(steps)
-    return int(tokens // r.tokens_per_step)
+    tokens = r.arg("train.max_tokens")
+    return None if tokens is None else int(tokens // r.tokens_per_step)
 
 
 def _clip(r: View) -> float:

@@ -101,6 +101,19 @@ def _warmup_steps(r: View) -> int:
     return 0 if text is None else _steps(r, text)
 
 
+def _schedule_share(r: View) -> float:
+    """Composer compares what is counted in one unit, and batches with epochs."""
+    run, counted = duration(r.arg("max_duration"))
+    end, unit = duration(scale.value(r, "scheduler.t_max", absent="1dur"))
+    if unit == "dur":
+        return end
+    if unit == "ba" and counted == "ep":
+        return float(end / r.total_steps)
+    if unit != counted:
+        raise Unknown("scheduler.t_max and max_duration are counted in different units", "schedule_share")
+    return end / run
+
+
 def _datasets(r: View) -> list[str]:
     kinds = ("hf_name", "remote", "local", "streams")
     found = scale.value(r, *(f"train_loader.dataset.{kind}" for kind in kinds))
@@ -141,6 +154,7 @@ FACTS: dict[str, Derivation] = {
     "model_name_or_path": arg("model.pretrained_model_name_or_path"),
     "learning_rate": arg("optimizer.lr"),
     "lr_scheduler_type": lambda r: str(r.arg("scheduler.name")).removesuffix("_with_warmup"),
+    "schedule_share": _schedule_share,
     "warmup_steps": _warmup_steps,
     "per_device_train_batch_size": _micro,
     "effective_batch_size": arg("global_train_batch_size"),

@@ -128,6 +128,7 @@ FACTS = {
     "method": lambda r: "full",
     "learning_rate": arg("lr"),
     "lr_scheduler_type": arg("lr_decay_style"),
+    "schedule_share": scale.schedule_share("lr_decay_iters"),
     "warmup_steps": _warmup_steps,
     "warmup_ratio": lambda r: float(r.arg("lr_warmup_fraction") or 0.0),
     "per_device_train_batch_size": arg("micro_batch_size"),

@@ -53,6 +53,13 @@ def _saves(r: View) -> bool:
     return r.given("checkpoints") and bool(r.arg("checkpoints"))
 
 
+def _schedule_share(r: View) -> float:
+    """The decay begins behind the warmup unless it is told when, and ends with the run unless it is told how long it takes."""
+    steps, length = r.max_steps, scale.value(r, f"{SCHEDULE}.lr_decay_steps")
+    begin = scale.value(r, f"{SCHEDULE}.lr_decay_starting_step") or r.warmup_steps
+    return float((begin + length) / steps) if length else 1.0
+
+
 def _precision(r: View) -> str:
     return {"bfloat16": "bf16", "float16": "fp16"}.get(str(r.arg("model.dtype")), "no")
 
@@ -80,6 +87,7 @@ FACTS: dict[str, Derivation] = {
     "world_size": _world_size,
     "learning_rate": arg(f"{SCHEDULE}.learning_rate"),
     "lr_scheduler_type": arg(f"{SCHEDULE}.lr_decay_style"),
+    "schedule_share": _schedule_share,
     "warmup_steps": arg(f"{SCHEDULE}.lr_warmup_steps"),
     "per_device_train_batch_size": arg("tokens.micro_batch_size"),
     "gradient_accumulation_steps": arg("tokens.batch_accumulation_per_replica"),

@@ -55,6 +55,13 @@ def _warmup_steps(r: View) -> int:
     return int(warmup)
 
 
+def _schedule_share(r: View) -> float:
+    """Both in the same unit: steps, or tokens where the scheduler counts those."""
+    length = r.max_steps * (r.tokens_per_step if r.arg("scheduler.units") == "tokens" else 1)
+    end = r.arg("scheduler.t_max")
+    return float(end) / length if end else 1.0
+
+
 def _stage(r: View) -> str:
     load = r.arg("load_path")
     if load and r.arg("reset_trainer_state"):
@@ -111,6 +118,7 @@ FACTS: dict[str, Derivation] = {
     "model_name_or_path": arg("load_path"),
     "learning_rate": arg("optimizer.learning_rate"),
     "lr_scheduler_type": lambda r: str(r.arg("scheduler.name")).removesuffix("_with_warmup"),
+    "schedule_share": _schedule_share,
     "warmup_steps": _warmup_steps,
     "per_device_train_batch_size": arg("device_train_microbatch_size"),
     "effective_batch_size": arg("global_train_batch_size"),

@@ -73,6 +73,16 @@ def spread(r: View, names: Iterable[str], otherwise: str) -> str:
     return otherwise
 
 
+def schedule_share(name: str) -> Derivation:
+    """The schedule's length in optimizer steps against the run's; without one it lasts as long as the run."""
+
+    def derive(r: View) -> float:
+        run, steps = r.max_steps, value(r, name)
+        return float(steps / run) if steps else 1.0
+
+    return derive
+
+
 def last_part(text: Any) -> str:
     """`AdamW` of `torch.optim.AdamW`."""
     return str(text).rpartition(".")[2]

@@ -105,6 +105,7 @@ FACTS = {
     "method": lambda r: "full",
     "learning_rate": arg("optimizer.lr"),
     "lr_scheduler_type": _either("lr_scheduler.decay_type", "lr_scheduler.lr_decay_type"),
+    "schedule_share": scale.schedule_share("lr_scheduler.total_steps"),
     "warmup_steps": arg("lr_scheduler.warmup_steps"),
     "per_device_train_batch_size": _local_batch,
     "data_parallel_size": scale.replicas(*DEGREES),

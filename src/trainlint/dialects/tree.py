@@ -73,7 +73,22 @@ def read_entry(
             arguments.issues.append(ArgumentIssue(rejected.kind, name, message, at, advice, rejected.certain))
             arguments.given[name] = Argument(name, None, origin, key, at, unknown=rejected.message)
             return
-    arguments.given[name] = Argument(name, value, origin, key, at)
+    arguments.given[name] = Argument(name, value, origin, key, at, parts=_parts(document, entry.value, name, loader))
+
+
+def _parts(document: Document, node: Node, block: str, loader: Loader) -> dict[str, Argument]:
+    """The settings inside a block as they are loaded; the block is judged as a whole."""
+    found = {}
+    for entry in node.entries:
+        key, at = document.at(entry.key.span), document.at(entry.value.span)
+        name = f"{block}.{entry.key.text}"
+        template = entry.value.kind == "scalar" and TEMPLATE.search(entry.value.text)
+        unknown = f"{at.text} is filled in later" if template else None
+        origin = Origin("literal", f"{entry.key.text}: {shown(entry.value, at)}", at)
+        value = plain(entry.value, loader) if unknown is None else None
+        parts = _parts(document, entry.value, name, loader)
+        found[entry.key.text] = Argument(name, value, origin, key, at, unknown, parts)
+    return found
 
 
 def shown(node: Node, at: Location) -> str:

@@ -19,7 +19,7 @@ from trainlint.facts import Derivation, Fact, Run, Unknown, View
 
 CONFIGS = {
     "sft": "SFTConfig", "dpo": "DPOConfig", "kto": "KTOConfig", "rm": "RewardConfig", "grpo": "GRPOConfig",
-    "orpo": "ORPOConfig", "cpo": "CPOConfig",
+    "rloo": "RLOOConfig", "orpo": "ORPOConfig", "cpo": "CPOConfig",
 }  # fmt: skip
 OWN_KEYS = {"use_peft", "lora_target_modules", "attn_implementation", "dataset_name", "dataset_mixer", "chat_template"}
 MARKS = {"grpo": {"num_generations", "max_completion_length"}, "dpo": {"loss_type", "beta", "max_prompt_length"}}
@@ -175,7 +175,7 @@ def _finish(run: Run, stage: str | None, from_name: bool) -> list[Run]:
 
 
 def _named(text: str) -> str | None:
-    match = re.search(r"(?:^|[^a-z])(sft|dpo|kto|grpo|orpo|cpo|reward)(?:[^a-z]|$)", text.lower())
+    match = re.search(r"(?:^|[^a-z])(sft|dpo|kto|grpo|rloo|orpo|cpo|reward)(?:[^a-z]|$)", text.lower())
     return None if match is None else "rm" if match.group(1) == "reward" else match.group(1)
 
 
@@ -205,7 +205,7 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
             return None
     else:
         match = re.fullmatch(
-            r"(?:run_)?(sft|dpo|kto|grpo|orpo|cpo|reward)(?:_\w+)?\.py|trl\.scripts\.(\w+)", started.name
+            r"(?:run_)?(sft|dpo|kto|grpo|rloo|orpo|cpo|reward)(?:_\w+)?\.py|trl\.scripts\.(\w+)", started.name
         )
         flags = {word.known_prefix.partition("=")[0].lstrip("-") for word in started.words}
         if match is None or not (flags & OWN_KEYS or _names_a_file(document, started, context)):

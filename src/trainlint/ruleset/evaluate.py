@@ -63,6 +63,8 @@ class _Scope:
             return self.view.run.spell(name)
         if base == "known":
             return self.view.run.fact(name).known
+        if base == "written":
+            return self.view.written(name)
         return self.view.given(name) if base == "given" else self.view.arg(name)
 
 
@@ -164,8 +166,9 @@ def _finding(rule: Rule, verdict: _Verdict, profile: Profile) -> Finding:
 def _place(run: Run, names: tuple[str, ...]) -> tuple[str, Location]:
     """The first of the facts that stands in a file, and where; without a name where only the launch can be shown."""
     for name in names:
-        fact = run.argument(name[5:]) if name.startswith("args.") else run.fact(name)
-        if fact.known and fact.location is not None:
+        own = name.startswith("args.")
+        fact = run.argument(name[5:]) if own else run.fact(name)
+        if (fact.known or own) and fact.location is not None:
             return name.removeprefix("args."), fact.location
     return "", run.at
 

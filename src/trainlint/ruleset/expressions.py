@@ -1,7 +1,7 @@
 """The expressions of rule files: arithmetic and comparisons over facts, three-valued where a fact is unknown.
 
 `and`/`or` are Kleene's: an unknown operand decides only when it must. Everything that could do more than compute is off:
-no attributes except `args.x`, `given.x`, `known.x` and `key.x`, no text formatting, no comprehensions, and only the
+no attributes except `args.x`, `given.x`, `known.x`, `written.x` and `key.x`, no text formatting, no comprehensions, and only the
 functions below.
 """
 
@@ -51,7 +51,7 @@ class RuleError(Exception):
 
 
 class Namespace(Protocol):
-    """What an expression reads: bare values by name, and `args.x`, `given.x`, `known.x`, `key.x`. Raises `Unknown`."""
+    """What an expression reads: bare values by name, and `args.x` and its kin by base and name. Raises `Unknown`."""
 
     def lookup(self, name: str) -> Any: ...
     def attribute(self, base: str, name: str) -> Any: ...
@@ -106,7 +106,7 @@ class Expression:
             raise RuleError(f"{self.source!r}: {error}") from None
 
 
-BASES = ("args", "given", "known", "key")
+BASES = ("args", "given", "known", "written", "key")
 
 
 def _dotted(node: ast.Attribute) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 SAVES_MOST = (
     "launch/broken-continuation",
+    "launch/removes-from-root",
     "launch/accelerate",
     "launch/device-selection",
     "launch/machines-do-not-meet",

@@ -74,7 +74,19 @@ def arguments(
                     f"give {name} a value that {schema[name].package} takes",
                 )
                 found.issues.append(ArgumentIssue(rejected.kind, name, message, keyword.at, advice, rejected.certain))
-        found.given[name] = Argument(name, value, given.origin, keyword.key, keyword.at, unknown)
+        parts = _parts(setup, given, name) if unknown is None else {}
+        found.given[name] = Argument(name, value, given.origin, keyword.key, keyword.at, unknown, parts)
+    return found
+
+
+def _parts(setup: Setup, block: Value, name: str) -> dict[str, Argument]:
+    """The entries of a dict of plain data, each with its own place."""
+    found = {}
+    for key, keyword in block.value.entries.items() if isinstance(block.value, Table) else ():
+        given = setup.picked(keyword.value)
+        value, unknown = _told(given)
+        inner = _parts(setup, given, f"{name}.{key}") if unknown is None else {}
+        found[str(key)] = Argument(f"{name}.{key}", value, given.origin, keyword.key, keyword.at, unknown, inner)
     return found
 
 

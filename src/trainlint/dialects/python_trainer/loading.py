@@ -9,7 +9,7 @@ the first takes no other names, and of the second only a near miss of its own is
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from trainlint.dialects.argv import unknown_argument
@@ -18,7 +18,7 @@ from trainlint.dialects.python_trainer.model import OF_PEFT
 from trainlint.dialects.python_trainer.setup import Setup
 from trainlint.dialects.tables import Schema
 from trainlint.document import Call, Document
-from trainlint.facts import Arguments, Run
+from trainlint.facts import ArgumentIssue, Arguments, Run
 
 OF_UNSLOTH = Schema("unsloth:from_pretrained")
 MODEL = re.compile(r"(?!TF|Flax)\w*(Model|For[A-Z]\w+)")
@@ -40,7 +40,9 @@ def link(run: Run, document: Document, setup: Setup, targets: Mapping[str, str])
     for call in document.calls:
         if call.function.name == "BitsAndBytesConfig" and call.function.source != "local":
             closed = own(call, "transformers")
-            _add(found["quantization"], of_call(setup, call, schemas["quantization"], "load_in_8bit", closed=closed))
+            given = of_call(setup, call, schemas["quantization"], "load_in_8bit", closed=closed)
+            given.issues += _both_widths(given) if closed else ()
+            _add(found["quantization"], given)
         elif call.function.name == "from_pretrained":
             _add(found["loading"], _of_loading(call, setup, schemas["loading"], targets))
         elif call.function.name == "LoraConfig" and own(call, "peft") and run.dialect != "peft" and call not in trained:
@@ -49,6 +51,14 @@ def link(run: Run, document: Document, setup: Setup, targets: Mapping[str, str])
     used = {role: arguments for role, arguments in found.items() if arguments.given or arguments.issues}
     run.linked = {**run.linked, **used}
     run.context = {**run.context, "linked_schemas": schemas}
+
+
+def _both_widths(given: Arguments) -> Iterator[ArgumentIssue]:
+    """What `BitsAndBytesConfig` refuses by itself."""
+    four, eight = given.given.get("load_in_4bit"), given.given.get("load_in_8bit")
+    if four is not None and eight is not None and four.value is True and eight.value is True:
+        message = "load_in_4bit and load_in_8bit: BitsAndBytesConfig stops with a ValueError, as only one can be used"
+        yield ArgumentIssue("exclusive", "load_in_8bit", message, eight.key, "remove the one that is not meant")
 
 
 def _of_loading(call: Call, setup: Setup, schema: Schema, targets: Mapping[str, str]) -> Arguments:

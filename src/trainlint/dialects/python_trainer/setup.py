@@ -19,7 +19,7 @@ MOST_WAYS = 16
 PINNED = re.compile(r"\b(transformers|trl|peft|unsloth) ?== ?(\d+(?:\.\d+)+)\b(?!\.?\w)")
 INSTALLS = re.compile(r"\bpip3? install\b|#\s+\\?\"")
 """Lines that install packages, and those of a script's own list of dependencies (PEP 723)."""
-STAGES = {config: stage for stage, config in trl.CONFIGS.items()} | {"RLOOConfig": "rloo"}
+STAGES = {config: stage for stage, config in trl.CONFIGS.items()}
 CLASSES = {"TrainingArguments", "Seq2SeqTrainingArguments", "UnslothTrainingArguments", *STAGES}
 LANGUAGE_MODEL = re.compile(r"CausalLM|LMHead|LanguageModel|FastModel")
 WRAPPED = {"get_peft_model", "prepare_model_for_kbit_training", "prepare_model_for_int8_training", "PeftModel"}

@@ -143,7 +143,8 @@ class Expander:
             nonlocal started, loose, glob
             if started and glob and "=" not in (text := "".join(part.text or "" for part in current)):
                 reason = f"the files that {short(text)} matches"
-                words.append(Word((Part(None, Origin("unresolved", text), reason),), span, several=True))
+                made_of = tuple(part.origin for part in current) if len(current) > 1 else ()
+                words.append(Word((Part(None, Origin("unresolved", text, None, made_of), reason),), span, several=True))
             elif started:
                 written = any(part.text for part in current)
                 words.append(Word(bounded(tuple(current)), span, several=loose and not written))

@@ -17,6 +17,7 @@ from trainlint.ruleset.checks import (
     environment,
     launch,
     machines,
+    removal,
     security,
     versions,
 )
@@ -44,6 +45,7 @@ CHECKS: dict[str, Check] = {
     "launch.machines_do_not_meet": machines.machines_do_not_meet,
     "launch.placeholders": launch.placeholders,
     "launch.random_seed": launch.random_seed,
+    "launch.removes_from_root": removal.removes_from_root,
     "launch.slurm": machines.slurm,
     "security.literal_secrets": security.literal_secrets,
     "suppressions": _elsewhere,

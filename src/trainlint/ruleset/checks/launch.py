@@ -44,20 +44,43 @@ CHANGES = ("RANDOM", "SECONDS", "date", "process id")
 """What the reason of an unknown value names where it comes from the clock or from chance."""
 
 
+RANKS = frozenset(
+    {"RANK", "LOCAL_RANK", "NODE_RANK", "MACHINE_RANK", "GROUP_RANK", "SLURM_PROCID", "SLURM_NODEID", "SLURM_LOCALID",
+     "OMPI_COMM_WORLD_RANK", "PMI_RANK"}
+)  # fmt: skip
+"""Variables that hold another number on each machine or for each process."""
+
+
 def random_seed(rule: Rule, document: Document, launches: list[Launch]) -> Iterator[Finding]:
     """A seed that the shell makes up when the run starts. Several machines each make up their own: the first case."""
     for launch in launches:
         for name in SEEDS:
             argument = launch.first.arguments.given.get(name)
-            if argument is None or not any(word in (argument.unknown or "") for word in CHANGES):
+            if argument is None or argument.unknown is None:
                 continue
-            many = _machines(launch) > 1
+            if any(word in argument.unknown for word in CHANGES):
+                many = _machines(launch) > 1
+                own = ", and each machine makes up its own" if many else ""
+                message = f"{argument.key.text} is made up when the run starts{own}"
+            elif (rank := _rank(argument.unknown)) is not None and _together(launch):
+                many, message = True, f"{argument.key.text} is made of ${rank}, so each machine has its own"
+            else:
+                continue
             case = rule.cases[0 if many else -1]
-            own = ", and each machine makes up its own" if many else ""
-            message = f"{argument.key.text} is made up when the run starts{own}"
             yield Finding(
                 rule.id, case.severity, "high", message, argument.at, case.advice.source, (), None, rule.why, name
             )
+
+
+def _rank(reason: str) -> str | None:
+    """Of the variables that an unknown value depends on, the one that numbers machines or processes."""
+    return next((word for word in re.findall(r"\w+", reason) if word in RANKS), None)
+
+
+def _together(launch: Launch) -> bool:
+    """Do the processes train one model? Plain python under srun may be a run for each seed."""
+    started = launch.first.context.get("started")
+    return started is not None and started.launcher != "python"
 
 
 def _machines(launch: Launch) -> int:
