@@ -151,6 +151,7 @@ FACTS: dict[str, Derivation] = {
     "max_steps": _max_steps,
     "weight_decay": arg("optimizer.weight_decay"),
     "max_grad_norm": _clip,
+    "clipping_set_by": lambda r: "request",
     "optim": arg("optimizer.name"),
     "mixed_precision": _precision,
     "lora_rank": _adapter("r", 8),
