@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers_cli import trainlint
 from helpers_dialects import assert_states, dialects_of, issues, judge, steady, write
 from helpers_runs import facts, launches
 from trainlint.dialects.tables import Schema
@@ -275,6 +276,8 @@ def test_a_stated_version_counts() -> None:
         ("!pip install -q transformers==5.0.0 trl==0.22.2", True),
         ("# pip install 'transformers==5.0.0'", True),
         ('#     "transformers==5.0.0",', True),
+        ('%pip install --upgrade \\\n  "transformers[torch]==5.0.0" \\\n  "trl==0.22.2"', True),
+        ('%pip install --upgrade \\\n  "datasets==3.1.0"\nversions = ["transformers==5.0.0"]', False),
         ("!pip install transformers==4.40.2", False),
         ("!pip install transformers==5.0.0\n!pip install transformers==4.40.2", False),
         ("!pip install transformers>=5.0.0", False),
@@ -286,6 +289,20 @@ def test_the_versions_that_a_file_installs_count(line: str, finds: bool) -> None
     text = json.dumps({"cells": [{"cell_type": "code", "source": code.splitlines(keepends=True)}]}, indent=1)
     found = {finding.rule: finding.severity for finding in lint([SourceText("a.ipynb", text)], Settings()).findings}
     assert (found.get("arguments/version") == "warning") is finds
+
+
+def test_what_a_file_installs_goes_before_what_its_project_pins(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("transformers==4.40.2\n")
+    script = tmp_path / "train.py"
+
+    def lacks(text: str) -> bool:
+        script.write_text(text)
+        return "the stated version does not have eval_strategy" in trainlint(str(script)).stdout
+
+    code = PLAIN.replace("fp16=True", "eval_strategy='epoch'")
+    assert lacks(code)
+    assert not lacks(f"# pip install 'transformers>=5.0.0'\n{code}")
+    assert lacks(f"# pip install sentence-transformers\n{code}")
 
 
 def test_an_older_trl_has_what_the_trainer_has() -> None:

@@ -73,9 +73,11 @@ def _launches(document: Document, context: Context) -> Iterator[list[Run]]:
     """What a file trains, each with a run for each way that the branches before it may go."""
     around = surroundings(document)
     stated = context.targets.keys() - context.pinned.keys()
-    pins = {package: pin for package, pin in around.pins.items() if package not in stated}
+    installed = {package: pin for package, pin in around.installed.items() if package not in stated}
+    # what the file installs itself goes before what its project pins
+    pins = {package: pin for package, pin in {**context.pinned, **installed}.items() if pin is not None}
     versions = {package: pin.version for package, pin in pins.items()}
-    context = replace(context, targets={**context.targets, **versions}, pinned={**context.pinned, **pins})
+    context = replace(context, targets={**{p: context.targets[p] for p in stated}, **versions}, pinned=pins)
     read, found = _run, [*setups(document)]
     if not found:
         read, found = adapter.read, [*adapters(document)]
