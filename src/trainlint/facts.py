@@ -191,6 +191,8 @@ class Run:
         """Did the user set this argument? Raises `Unknown` where an unresolved word may have."""
         if name in self.arguments.given or self._own_name(name) in self.arguments.given or self._part(name):
             return True
+        if name in self.context.get("elsewhere", ()):
+            return True
         if self.arguments.open is not None:
             raise Unknown(self.arguments.open, name)
         return False

@@ -396,3 +396,34 @@ def test_what_holds_itself_breaks_nothing() -> None:
         "model = get_peft_model(m)\nmodel.model = model\nTrainer(model, TrainingArguments('o', deepspeed=k, **k))\n",
         "a.py",
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("    max_length=2048,\n", ""), "max_length is not set"),
+        (("    max_length=2048,\n", "    # pip install trl==0.12.1\n"), "max_seq_length is not set"),
+        (("max_length=2048", "max_length=1024"), None),
+        (("max_length=2048", 'dataset_kwargs={"skip_prepare_dataset": True}'), None),
+    ],
+)
+def test_the_default_length_is_said_where_it_holds(change: tuple[str, str], message: str | None) -> None:
+    found = [
+        f
+        for f in lint([SourceText("a.py", SFT.replace("packing=True,", "").replace(*change))], Settings()).findings
+        if f.rule == "context/default-length"
+    ]
+    assert [finding.message.partition(":")[0] for finding in found] == ([message] if message else [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        UNSLOTH.replace("max_seq_length=2048", "max_seq_length=1024"),
+        SFT.replace("    max_length=2048,\n", "").replace("SFTTrainer(", "SFTTrainer(data_collator=collate, "),
+    ],
+)
+def test_a_length_that_is_decided_elsewhere_is_no_default(text: str) -> None:
+    assert "context/default-length" not in {
+        finding.rule for finding in lint([SourceText("a.py", text)], Settings()).findings
+    }

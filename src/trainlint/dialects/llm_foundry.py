@@ -126,6 +126,8 @@ def _strategy(name: str) -> Derivation:
 
 
 def _save_strategy(r: View) -> str:
+    if r.given("callbacks.hf_checkpointer"):
+        raise Unknown("the callback hf_checkpointer saves as it is told", "save_strategy")
     return _strategy("save_interval")(r) if r.arg("save_folder") else "no"
 
 

@@ -15,7 +15,7 @@ from trainlint.dialects.hf_script import launched
 from trainlint.dialects.launchers import Started
 from trainlint.dialects.python_trainer import adapter, loading
 from trainlint.dialects.python_trainer.arguments import arguments, dotted, of_call, own
-from trainlint.dialects.python_trainer.facts import FACTS, KEYS
+from trainlint.dialects.python_trainer.facts import FACTS, KEYS, elsewhere
 from trainlint.dialects.python_trainer.model import adapter_schema
 from trainlint.dialects.python_trainer.setup import (
     STAGES,
@@ -39,8 +39,19 @@ def _run(document: Document, context: Context, setup: Setup, around: Surrounding
     given = of_call(setup, config, schema, "output_dir", closed=closed)
     facts = {**FACTS, "mixed_precision": trl.FACTS["mixed_precision"]} if of_trl else FACTS
     name, title = ("trl", "TRL in Python") if of_trl else ("hf-trainer", "Hugging Face Trainer in Python")
-    dialect = replace(DIALECT, name=name, title=title, facts=facts)
-    run = from_tree(dialect, document, context, given, schema, setup=setup, call=config, around=around)
+    keys = {**KEYS, "sequence_length": trl.length_key(schema)}
+    dialect = replace(DIALECT, name=name, title=title, facts=facts, keys=keys)
+    run = from_tree(
+        dialect,
+        document,
+        context,
+        given,
+        schema,
+        setup=setup,
+        call=config,
+        around=around,
+        elsewhere=elsewhere(setup, around),
+    )
     hf_trainer.link_files(run)
     run.linked = {**run.linked, **_linked(run, setup, context)}
     return run
