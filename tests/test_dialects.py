@@ -222,6 +222,10 @@ def test_axolotl_stage(change: str, stage: str) -> None:
     assert facts(f"{AXOLOTL}{change}\n", "config.yml")["stage"] == stage
 
 
+def test_axolotl_leaves_the_stage_to_hatchery() -> None:
+    assert "hatchery" in facts(f"{AXOLOTL}hatchery: {{loss_fn: ppo}}\n", "config.yml").unknown("stage")
+
+
 def test_axolotl_data_that_is_here_is_weighed(tmp_path: Path) -> None:
     (tmp_path / "rows").mkdir()
     (tmp_path / "rows" / "a.jsonl").write_text('{"a": 1}\n')

@@ -32,7 +32,11 @@ def judged(text: str, **targets: str) -> tuple[list[Finding], list[Launch]]:
 def test_without_a_version_one_note_for_the_file() -> None:
     (finding,), _ = judged(SCRIPT)
     assert (finding.severity, finding.at.text, finding.at.start.line) == ("note", "--evaluation_strategy", 2)
-    assert "--evaluation_strategy (transformers 4.28.1 to 4.49.0)" in finding.message
+    assert "--evaluation_strategy (gone by transformers 4.51.3)" in finding.message
+    assert finding.advice == (
+        "write eval_strategy instead of --evaluation_strategy; "
+        "else leave it out, or state with --target which release is installed"
+    )
     assert [related.at.text for related in finding.related] == ["--overwrite_output_dir"]
 
 
@@ -144,7 +148,7 @@ def test_a_key_that_every_version_refuses_is_an_error_with_the_frameworks_own_re
         "error",
         True,
     )
-    assert (note[1], "rpo_alpha (axolotl 0.6.0 to 0.13.0)" in note[2]) == ("note", True)
+    assert (note[1], "rpo_alpha (gone by axolotl 0.16.0)" in note[2]) == ("note", True)
 
 
 def test_a_key_that_the_stated_version_refuses_or_calls_deprecated() -> None:
@@ -174,3 +178,29 @@ def test_what_an_older_version_inherited_counts_where_none_is_stated(
 ) -> None:
     findings = Linter(Settings(targets=targets)).findings(SourceText("run.sh", TRL))
     assert [finding.at.text for finding in findings if finding.rule == "arguments/invalid-value"] == refused
+
+
+VERL = "python3 -m verl.trainer.main_ppo algorithm.adv_estimator=grpo critic.model.fsdp_config.param_offload=False\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("pyproject.toml", '[project]\nname = "verl"\ndynamic = ["version"]\n'),
+        ("setup.py", 'setup(\n    name="verl",\n)\n'),
+    ],
+)
+def test_a_script_in_the_source_tree_of_its_framework_is_of_that_version(tmp_path: Path, name: str, text: str) -> None:
+    script = tmp_path / "examples" / "run.sh"
+    script.parent.mkdir()
+    script.write_text(VERL)
+    before = trainlint(str(script), "--select", "arguments/version")
+    (tmp_path / name).write_text(text)
+    after = trainlint(str(script), "--select", "arguments/version")
+    assert "param_offload (gone by verl" in before.stdout
+    assert "param_offload" not in after.stdout
+
+
+def test_what_only_another_commit_has_is_not_said() -> None:
+    text = "accelerate launch open_instruct/finetune.py --model_name_or_path m --gradient_checkpointing True\n"
+    assert judged(text)[0] == []

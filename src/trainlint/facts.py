@@ -201,6 +201,8 @@ class Run:
         """Did the user set this argument? Raises `Unknown` where an unresolved word may have."""
         if name in self.arguments.given or self._own_name(name) in self.arguments.given or self._part(name):
             return True
+        if name in self.context.get("elsewhere", ()):
+            return True
         block = self._block(name)
         unknown = self.arguments.open if block is None else block.unknown
         if unknown is not None:

@@ -24,6 +24,8 @@ from trainlint.text import Location, SourceText, Span, Unreadable
 COMMENT = re.compile(r"(^|\s)#.*$")
 OPTION = re.compile(r"\s--\w.*$")
 """`--hash=…` behind a requirement."""
+PROJECT = re.compile(r"""^\s*name\s*=\s*["']([\w.-]+)["']""", re.MULTILINE)
+"""The name of a project, in the setup.py that builds it."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Pins:
 
     def __init__(self) -> None:
         self._files: dict[Path, dict[str, Pin | None]] = {}
+        self._homes: dict[Path, frozenset[str]] = {}
 
     @property
     def read(self) -> list[Path]:
@@ -60,6 +63,25 @@ class Pins:
                 for package, pin in self._files[path].items():
                     found.setdefault(package, pin)
         return {package: pin for package, pin in found.items() if pin is not None}
+
+    def homes(self, directories: Sequence[Path]) -> frozenset[str]:
+        """The packages whose own source tree these directories belong to: a script there is of that tree's version."""
+        for directory in directories:
+            if directory not in self._homes:
+                self._homes[directory] = frozenset(_projects(directory))
+        return frozenset().union(*(self._homes[directory] for directory in directories))
+
+
+def _projects(directory: Path) -> Iterator[str]:
+    """The names of the projects that a directory is the root of."""
+    source = _load(directory / "pyproject.toml")
+    project = _content(source).get("project") if source is not None else None
+    name = project.get("name") if isinstance(project, dict) else None
+    if isinstance(name, str):
+        yield canonicalize_name(name)
+    source = _load(directory / "setup.py")
+    for match in PROJECT.finditer(source.text) if source is not None else ():
+        yield canonicalize_name(match[1])
 
 
 def _load(path: Path) -> SourceText | None:
@@ -137,12 +159,17 @@ def _requirements(source: SourceText) -> Iterator[tuple[str, Span]]:
             yield text, span
 
 
+def _content(source: SourceText) -> dict[str, Any]:
+    """What a TOML file says; nothing where it cannot be read."""
+    try:
+        return tomli.loads(source.text)
+    except (tomli.TOMLDecodeError, RecursionError):
+        return {}
+
+
 def _pyproject(source: SourceText) -> Iterator[tuple[str, Span]]:
     """The requirements of the project, its extras and its dependency groups."""
-    try:
-        content = tomli.loads(source.text)
-    except (tomli.TOMLDecodeError, RecursionError):
-        return
+    content = _content(source)
     project = content.get("project")
     tables = [content.get("dependency-groups")]
     lists: list[Any] = []

@@ -106,3 +106,8 @@ def test_composer_and_its_overrides(tmp_path: Path) -> None:
 
 def test_an_evaluation_is_no_training() -> None:
     assert dialects_of("max_seq_len: 2048\nmodels: []\nicl_tasks: x\ndevice_eval_batch_size: 4\n", "eval.yaml") == []
+
+
+def test_a_callback_that_saves() -> None:
+    text = YAML.replace("save_folder:", "# save_folder:") + "callbacks:\n  hf_checkpointer:\n    save_folder: out\n"
+    assert "hf_checkpointer" in facts(text, "7b_sft.yaml").unknown("save_strategy")

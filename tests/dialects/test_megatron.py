@@ -77,6 +77,7 @@ def test_a_script_with_arrays() -> None:
         (("--load /ckpt", "--load /other --finetune"), {"stage": "pt"}),
         (("--bf16", "--fp16 --recompute-activations"), {"mixed_precision": "fp16", "gradient_checkpointing": True}),
         (("pretrain_gpt.py", "finetune_llama.py"), {"stage": "sft"}),
+        (("pretrain_gpt.py", "train_rl.py --perform-rl-step"), {"stage": "grpo"}),
     ],
 )
 def test_settings(change: tuple[str, str], expected: dict[str, Any]) -> None:

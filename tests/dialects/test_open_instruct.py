@@ -42,7 +42,7 @@ def test_finetune() -> None:
         FINETUNE,
         {
             "stage": "sft", "method": "lora", "learning_rate": 2e-5, "world_size": 4, "effective_batch_size": 128,
-            "sequence_length": 4096, "tokens_per_step": 524288, "max_grad_norm": 0.0, "clipping_set_by": "trainer",
+            "sequence_length": 4096, "tokens_per_step": 524288, "max_grad_norm": 0.0, "clipping_set_by": "request",
             "lr_scheduler_type": "linear", "warmup_ratio": 0.03, "num_train_epochs": 2.0, "max_steps": None,
             "weight_decay": 0.0,
             "mixed_precision": "bf16", "lora_rank": 32, "lora_alpha": 16, "lora_dropout": 0.1,
@@ -165,3 +165,8 @@ def test_a_text_for_a_number_is_certain_only_where_the_trainer_reads_the_file(tm
     assert [issue[4] for issue in certain_issues(text, "x.yaml")] == [False]
     (tmp_path / "x.yaml").write_text(text)
     assert [issue[4] for issue in certain_issues("python open_instruct/finetune.py x.yaml", folder=tmp_path)] == [True]
+
+
+def test_a_file_of_unknown_name_may_say_anything() -> None:
+    run = facts('python open_instruct/finetune.py "$2"')
+    assert "$2" in run.unknown("save_strategy")

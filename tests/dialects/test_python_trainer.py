@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers_cli import trainlint
 from helpers_dialects import assert_states, dialects_of, issues, judge, steady, write
 from helpers_runs import facts, launches
 from trainlint.dialects.tables import Schema
@@ -275,6 +276,8 @@ def test_a_stated_version_counts() -> None:
         ("!pip install -q transformers==5.0.0 trl==0.22.2", True),
         ("# pip install 'transformers==5.0.0'", True),
         ('#     "transformers==5.0.0",', True),
+        ('%pip install --upgrade \\\n  "transformers[torch]==5.0.0" \\\n  "trl==0.22.2"', True),
+        ('%pip install --upgrade \\\n  "datasets==3.1.0"\nversions = ["transformers==5.0.0"]', False),
         ("!pip install transformers==4.40.2", False),
         ("!pip install transformers==5.0.0\n!pip install transformers==4.40.2", False),
         ("!pip install transformers>=5.0.0", False),
@@ -286,6 +289,20 @@ def test_the_versions_that_a_file_installs_count(line: str, finds: bool) -> None
     text = json.dumps({"cells": [{"cell_type": "code", "source": code.splitlines(keepends=True)}]}, indent=1)
     found = {finding.rule: finding.severity for finding in lint([SourceText("a.ipynb", text)], Settings()).findings}
     assert (found.get("arguments/version") == "warning") is finds
+
+
+def test_what_a_file_installs_goes_before_what_its_project_pins(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("transformers==4.40.2\n")
+    script = tmp_path / "train.py"
+
+    def lacks(text: str) -> bool:
+        script.write_text(text)
+        return "the stated version does not have eval_strategy" in trainlint(str(script)).stdout
+
+    code = PLAIN.replace("fp16=True", "eval_strategy='epoch'")
+    assert lacks(code)
+    assert not lacks(f"# pip install 'transformers>=5.0.0'\n{code}")
+    assert lacks(f"# pip install sentence-transformers\n{code}")
 
 
 def test_an_older_trl_has_what_the_trainer_has() -> None:
@@ -379,3 +396,34 @@ def test_what_holds_itself_breaks_nothing() -> None:
         "model = get_peft_model(m)\nmodel.model = model\nTrainer(model, TrainingArguments('o', deepspeed=k, **k))\n",
         "a.py",
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("    max_length=2048,\n", ""), "max_length is not set"),
+        (("    max_length=2048,\n", "    # pip install trl==0.12.1\n"), "max_seq_length is not set"),
+        (("max_length=2048", "max_length=1024"), None),
+        (("max_length=2048", 'dataset_kwargs={"skip_prepare_dataset": True}'), None),
+    ],
+)
+def test_the_default_length_is_said_where_it_holds(change: tuple[str, str], message: str | None) -> None:
+    found = [
+        f
+        for f in lint([SourceText("a.py", SFT.replace("packing=True,", "").replace(*change))], Settings()).findings
+        if f.rule == "context/default-length"
+    ]
+    assert [finding.message.partition(":")[0] for finding in found] == ([message] if message else [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        UNSLOTH.replace("max_seq_length=2048", "max_seq_length=1024"),
+        SFT.replace("    max_length=2048,\n", "").replace("SFTTrainer(", "SFTTrainer(data_collator=collate, "),
+    ],
+)
+def test_a_length_that_is_decided_elsewhere_is_no_default(text: str) -> None:
+    assert "context/default-length" not in {
+        finding.rule for finding in lint([SourceText("a.py", text)], Settings()).findings
+    }

@@ -72,6 +72,7 @@ def test_old_names_are_read() -> None:
 
 def test_a_key_that_the_configuration_lacks() -> None:
     assert certain_issues(TOML.replace("max_norm", "max_nrom"), "x.toml") == [("unknown", "max_nrom", 18, 1, True)]
+    assert certain_issues(f'{TOML}\n[hf_transformers]\nmodel = "x"\n', "x.toml") == []
     assert certain_issues(TOML.replace("lr = 3e-4", 'lr = "3e-4x"'), "x.toml") == [("type", '"3e-4x"', 10, 6, True)]
 
 

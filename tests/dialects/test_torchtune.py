@@ -163,7 +163,7 @@ def test_a_component_that_newer_versions_lack() -> None:
     found = [
         f.message for f in Linter(Settings()).findings(SourceText("x.yaml", text)) if f.rule == "arguments/version"
     ]
-    assert found == ["newer versions no longer have torchtune.rlhf.loss.SimPOLoss (torchtune 0.4.0 to 0.5.0)"]
+    assert found == ["newer releases no longer have torchtune.rlhf.loss.SimPOLoss (gone by torchtune 0.6.1)"]
 
 
 def test_an_override_names_another_component(tmp_path: Path) -> None:

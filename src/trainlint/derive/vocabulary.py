@@ -48,7 +48,7 @@ FACTS: dict[str, str] = {
     "epochs": "passes over the data that the run really makes",
     "weight_decay": "weight decay",
     "max_grad_norm": "gradient clipping in force; 0 is off",
-    "clipping_set_by": "who decides the clipping: trainer, deepspeed, deepspeed-default, framework",
+    "clipping_set_by": "who decides the clipping: trainer, deepspeed, deepspeed-default, framework, request, nobody",
     "optim": "optimizer",
     "optimizer_family": "adam, or the optimizer's own name",
     "adam_beta2": "Adam's beta2",

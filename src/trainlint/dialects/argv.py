@@ -101,7 +101,9 @@ def read(
     ones of them give a value to, unless a flag does.
     """
     line = cut(words, greedy)
-    arguments = Arguments(open=line.open)
+    # the only word that such a parser takes without a flag is a file of arguments
+    file = next((word.unknown for word in line.positionals if word.text is None), None) if positionals == 0 else None
+    arguments = Arguments(open=line.open or file)
     loose = [(word, "no flag stands before it", "remove it") for word in line.positionals]
     for flag in line.flags:
         name, found = _resolve(flag, schema, closed and abbreviations)

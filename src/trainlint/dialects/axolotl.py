@@ -35,6 +35,8 @@ def _stage(r: View) -> str:
     kind = r.arg("rl") if r.given("rl") else None
     if kind:
         return str(kind)
+    if r.given("hatchery"):
+        raise Unknown("hatchery.loss_fn may be one of reinforcement learning", "stage")
     if r.given("reward_model") and r.arg("reward_model"):
         return "rm"
     if r.given("process_reward_model") and r.arg("process_reward_model"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from trainlint.text import Location, SourceText, Span
 class Context:
     """What reading a configuration needs besides its text: the files beside it and what the user stated as options.
 
-    `targets` are the versions that the run will use, by package; `pinned` those of them that a file of the project states.
+    `targets` are the versions that the run will use, by package; `pinned` those of them that a file of the project states;
+    `homes` the packages in whose own source tree the file lies.
     """
 
     files: Files
@@ -29,13 +31,15 @@ class Context:
     targets: Mapping[str, str] = field(default_factory=dict)
     scripts: Scripts = field(default_factory=Scripts)
     pinned: Mapping[str, Pin] = field(default_factory=dict)
+    homes: AbstractSet[str] = frozenset()
 
     def beside(self, source: SourceText, pins: Pins) -> Context:
         """The same for one file, with the versions that its project pins; what the user states goes before them."""
-        found = pins.of(self.files.directories(source))
+        directories = self.files.directories(source)
+        found, homes = pins.of(directories), pins.homes(directories)
         pinned = {package: pin for package, pin in found.items() if package not in self.targets}
         versions = {package: pin.version for package, pin in pinned.items()}
-        return replace(self, targets={**versions, **self.targets}, pinned=pinned) if pinned else self
+        return replace(self, targets={**versions, **self.targets}, pinned=pinned, homes=homes)
 
     def directories(self, document: Document, started: Started) -> list[Path]:
         """Where the relative paths of a command may start."""
@@ -133,6 +137,7 @@ def _kept(context: Context, document: Document, schema: Schema, directories: lis
         "document": document,
         "schema": schema,
         "pinned": context.pinned,
+        "homes": context.homes,
         **more,
     }
 

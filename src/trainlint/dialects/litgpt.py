@@ -209,6 +209,7 @@ FACTS: dict[str, Derivation] = {
     "weight_decay": _of_optimizer("weight_decay", TORCH_DECAY),
     "adam_beta2": _beta2,
     "max_grad_norm": _clip,
+    "clipping_set_by": lambda r: "framework" if _command(r) == "pretrain" else "nobody",
     "optim": _optim,
     "mixed_precision": _precision,
     "lora_rank": _adapter("lora_r"),

@@ -139,6 +139,8 @@ def _strategy(name: str) -> Derivation:
 
 
 def _save_strategy(r: View) -> str:
+    if r.given("callbacks.hf_checkpointer"):
+        raise Unknown("the callback hf_checkpointer saves as it is told", "save_strategy")
     return _strategy("save_interval")(r) if r.arg("save_folder") else "no"
 
 
@@ -165,6 +167,7 @@ FACTS: dict[str, Derivation] = {
     "max_steps": _max_steps,
     "weight_decay": arg("optimizer.weight_decay"),
     "max_grad_norm": _clip,
+    "clipping_set_by": lambda r: "request",
     "optim": arg("optimizer.name"),
     "mixed_precision": _precision,
     "lora_rank": _adapter("r", 8),

@@ -77,7 +77,9 @@ def _warmup_steps(r: View) -> int:
 
 
 def _stage(r: View) -> str:
-    """From scratch, unless it starts from weights that are not its own."""
+    """From scratch, unless it starts from weights that are not its own. Its reinforcement learning is GRPO."""
+    if scale.value(r, "perform_rl_step"):
+        return "grpo"
     if scale.value(r, "sft"):
         return "sft"
     started = r.run.context.get("started")

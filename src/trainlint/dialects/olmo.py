@@ -130,6 +130,7 @@ FACTS: dict[str, Derivation] = {
     "weight_decay": arg("optimizer.weight_decay"),
     "adam_beta2": _beta2,
     "max_grad_norm": _clip,
+    "clipping_set_by": lambda r: "request",
     "optim": arg("optimizer.name"),
     "mixed_precision": _precision,
     "datasets": _datasets,

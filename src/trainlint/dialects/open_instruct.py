@@ -74,7 +74,9 @@ def _clip(r: View) -> float:
 
 
 def _clipping_set_by(r: View) -> str:
-    return "deepspeed" if hf_trainer.has_deepspeed(r) else "trainer"
+    if hf_trainer.has_deepspeed(r):
+        return "deepspeed"
+    return "trainer" if r.run.context["parser"] == "grpo" else "request"
 
 
 def _precision(r: View) -> str:

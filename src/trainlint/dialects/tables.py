@@ -106,6 +106,21 @@ class Spec:
         """Did a later release drop this argument, or come to refuse it by name?"""
         return self.newest.last != self.versions[-1]
 
+    @property
+    def last(self) -> int:
+        """The place of the last version that has it among all versions of the table."""
+        return self.versions.index(self.newest.last)
+
+    @property
+    def without(self) -> str:
+        """The first version of the table that has lost it."""
+        return self.versions[self.last + 1]
+
+    @property
+    def released(self) -> bool:
+        """Is the last version that has it a release? Who runs a framework from a checkout has no other commit's."""
+        return "." in self.newest.last
+
     def at(self, version: str | None) -> Edition | None:
         """The edition of a version: of the newest one that has the argument when no version is stated.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any
 
 from trainlint.derive import activations, catalogue
@@ -175,8 +176,14 @@ def _is_config(found: dotted.Leaves) -> bool:
 
 
 def _of_file(found: dotted.Leaves, open_: str | None = None) -> Arguments:
-    """A key that JobConfig lacks is refused, unless the file extends it."""
-    extended = any(scale.last_part(name).startswith("custom_") for name, leaf in found.items() if leaf.value)
+    """A key that JobConfig lacks is refused, unless the file extends it; a section of its own says that the command does."""
+    sections = {name.partition(".")[0] for name in SCHEMA}
+    extended = any(
+        (scale.last_part(name).startswith("custom_")
+        and leaf.value)
+        or not get_close_matches(name.partition(".")[0], sections)
+        for name, leaf in found.items()
+    )
     return dotted.arguments(found, SCHEMA, from_lax, closed=not extended, open_=open_)
 
 

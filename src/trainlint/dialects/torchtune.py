@@ -162,6 +162,7 @@ FACTS = {
     "max_steps": _max_steps,
     "weight_decay": arg("optimizer.weight_decay"),
     "max_grad_norm": lambda r: float(scale.value(r, "clip_grad_norm", absent=0.0)),
+    "clipping_set_by": lambda r: "request",
     "optim": lambda r: scale.last_part(r.arg("optimizer._component_")),
     "mixed_precision": _precision,
     "torch_dtype": lambda r: DTYPES.get(r.arg("dtype"), "auto"),

@@ -169,8 +169,17 @@ KEYS = {
 }
 
 
+def length_key(schema: Schema) -> str:
+    """What the stated version calls the longest sequence."""
+    spec = schema.get("max_length")
+    target = schema.target(spec) if spec is not None else None
+    return "max_seq_length" if spec is not None and target is not None and spec.at(target) is None else "max_length"
+
+
 def _finish(run: Run, stage: str | None, from_name: bool) -> list[Run]:
     run.context = {**run.context, "stage": stage, "stage_from_name": from_name}
+    spell, length = run.spell, length_key(run.context["schema"])
+    run.spell = lambda fact: spell(fact).replace("max_length", length) if fact == "sequence_length" else spell(fact)
     return [run]
 
 

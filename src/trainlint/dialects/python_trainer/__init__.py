@@ -15,7 +15,7 @@ from trainlint.dialects.hf_script import launched
 from trainlint.dialects.launchers import Started
 from trainlint.dialects.python_trainer import adapter, loading
 from trainlint.dialects.python_trainer.arguments import arguments, dotted, of_call, own
-from trainlint.dialects.python_trainer.facts import FACTS, KEYS
+from trainlint.dialects.python_trainer.facts import FACTS, KEYS, elsewhere
 from trainlint.dialects.python_trainer.model import adapter_schema
 from trainlint.dialects.python_trainer.setup import (
     STAGES,
@@ -39,8 +39,19 @@ def _run(document: Document, context: Context, setup: Setup, around: Surrounding
     given = of_call(setup, config, schema, "output_dir", closed=closed)
     facts = {**FACTS, "mixed_precision": trl.FACTS["mixed_precision"]} if of_trl else FACTS
     name, title = ("trl", "TRL in Python") if of_trl else ("hf-trainer", "Hugging Face Trainer in Python")
-    dialect = replace(DIALECT, name=name, title=title, facts=facts)
-    run = from_tree(dialect, document, context, given, schema, setup=setup, call=config, around=around)
+    keys = {**KEYS, "sequence_length": trl.length_key(schema)}
+    dialect = replace(DIALECT, name=name, title=title, facts=facts, keys=keys)
+    run = from_tree(
+        dialect,
+        document,
+        context,
+        given,
+        schema,
+        setup=setup,
+        call=config,
+        around=around,
+        elsewhere=elsewhere(setup, around),
+    )
     hf_trainer.link_files(run)
     run.linked = {**run.linked, **_linked(run, setup, context)}
     return run
@@ -73,9 +84,11 @@ def _launches(document: Document, context: Context) -> Iterator[list[Run]]:
     """What a file trains, each with a run for each way that the branches before it may go."""
     around = surroundings(document)
     stated = context.targets.keys() - context.pinned.keys()
-    pins = {package: pin for package, pin in around.pins.items() if package not in stated}
+    installed = {package: pin for package, pin in around.installed.items() if package not in stated}
+    # what the file installs itself goes before what its project pins
+    pins = {package: pin for package, pin in {**context.pinned, **installed}.items() if pin is not None}
     versions = {package: pin.version for package, pin in pins.items()}
-    context = replace(context, targets={**context.targets, **versions}, pinned={**context.pinned, **pins})
+    context = replace(context, targets={**{p: context.targets[p] for p in stated}, **versions}, pinned=pins)
     read, found = _run, [*setups(document)]
     if not found:
         read, found = adapter.read, [*adapters(document)]

@@ -21,6 +21,7 @@ from trainlint.dialects.python_trainer.model import (
     torch_dtype,
     use,
 )
+from trainlint.dialects.python_trainer.setup import Setup, Surroundings
 from trainlint.document import Call, Origin
 from trainlint.facts import Derivation, Fact, Unknown, View
 
@@ -48,7 +49,20 @@ def sequence_length(r: View) -> Any:
         if length is not None:
             return use(r, "max_seq_length", length)
         raise Unknown("Unsloth decides the longest sequence", "sequence_length")
+    kwargs = r.run.arguments.given.get("dataset_kwargs")
+    if kwargs is not None and (kwargs.unknown is not None or (kwargs.value or {}).get("skip_prepare_dataset", False)):
+        raise Unknown("the script prepares its data itself", "sequence_length")
+    collator = setup_of(r).option("data_collator")
+    if collator is not None and not isinstance(collator.value, Call):
+        raise Unknown("the script's own collator decides the longest sequence", "sequence_length")
     return r.arg("max_length")
+
+
+def elsewhere(setup: Setup, around: Surroundings) -> set[str]:
+    """Arguments of TRL that are set in another call than that of its arguments."""
+    of_trainer = setup.option("max_seq_length", "max_length") is not None
+    of_unsloth = around.unsloth and setup.base is not None and "max_seq_length" in setup.base.keywords
+    return {"max_seq_length"} if of_trainer or of_unsloth else set()
 
 
 def save_steps(r: View) -> Any:

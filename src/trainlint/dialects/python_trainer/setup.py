@@ -10,13 +10,17 @@ from itertools import islice
 from trainlint.dialects import trl
 from trainlint.document import Call, Document, Either, Origin, Value
 from trainlint.pins import Pin
-from trainlint.text import Location, Span
+from trainlint.text import Location, SourceText, Span
 
 MOST_ADAPTERS = 32
 """Of more adapters in a file, which is then one of tests or examples, the first ones are read."""
 MOST_WAYS = 16
 """Of more ways that branches may go, some are not told apart: what they decide stays unknown."""
-PINNED = re.compile(r"\b(transformers|trl|peft|unsloth) ?== ?(\d+(?:\.\d+)+)\b(?!\.?\w)")
+NAMED = re.compile(
+    r"(?<![\w-])(transformers|trl|peft|unsloth)\b(?!-)(?:\[[\w,-]*\])?(?: ?== ?(\d+(?:\.\d+)+)\b(?!\.?\w))?"
+)
+CONTINUED = re.compile(r"(?:\\\\\\n\",?|\\)\s*$")
+"""The end of a line that goes on in the next one: in a notebook it is the text of a JSON string."""
 INSTALLS = re.compile(r"\bpip3? install\b|#\s+\\?\"")
 """Lines that install packages, and those of a script's own list of dependencies (PEP 723)."""
 STAGES = {config: stage for stage, config in trl.CONFIGS.items()}
@@ -105,9 +109,9 @@ class Setup:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the rest of a file says of all its runs: `pins` are the versions that it installs."""
+    """What the rest of a file says of all its runs: `installed` are the packages that it installs, and their versions if told."""
 
-    pins: Mapping[str, Pin]
+    installed: Mapping[str, Pin | None]
     unsloth: bool
     saves: bool
     """Does it save models itself?"""
@@ -120,22 +124,42 @@ class Surroundings:
 
 
 def surroundings(document: Document) -> Surroundings:
-    source, calls = document.source, document.calls
-    versions: dict[str, dict[str, Pin]] = {}
-    for match in PINNED.finditer(source.text):
-        if INSTALLS.search(source.line(source.position(match.start()).line)):
-            pin = Pin(match[2], document.at(Span(*match.span())))
-            versions.setdefault(match[1], {}).setdefault(pin.version, pin)
+    calls = document.calls
     called = {method.function.name for call in calls for method in call.methods}
     tokenizers = [call for call in calls if re.search(r"Tokenizer\w*\.from_pretrained$", call.function.path)]
     return Surroundings(
-        {package: next(iter(found.values())) for package, found in versions.items() if len(found) == 1},
+        _installed(document),
         any("unsloth" in call.function.path.partition(".")[0] for call in calls),
         any(name.startswith(("save_", "push_to")) for name in called),
         any(call.function.name in ("LoraConfig", "get_peft_model") for call in calls),
         tokenizers[0] if len(tokenizers) == 1 else None,
         "resize_token_embeddings" in called,
     )
+
+
+def _installed(document: Document) -> dict[str, Pin | None]:
+    """What the lines of a file install; None where they leave the version open or contradict each other."""
+    source = document.source
+    found: dict[str, Pin | None] = {}
+    versions: dict[str, set[str]] = {}
+    for match in NAMED.finditer(source.text):
+        if not _installs(source, source.position(match.start()).line):
+            continue
+        if match[2] is not None:
+            versions.setdefault(match[1], set()).add(match[2])
+            found[match[1]] = found.get(match[1]) or Pin(match[2], document.at(Span(*match.span())))
+        else:
+            found.setdefault(match[1], None)
+    return {package: pin if len(versions.get(package, ())) == 1 else None for package, pin in found.items()}
+
+
+def _installs(source: SourceText, line: int) -> bool:
+    """Does this line install packages, or go on with one that does?"""
+    while not INSTALLS.search(source.line(line)):
+        if line == 1 or not CONTINUED.search(source.line(line - 1)):
+            return False
+        line -= 1
+    return True
 
 
 def setups(document: Document) -> Iterator[list[Setup]]:

@@ -17,6 +17,8 @@ REMOVED = (
     "sparse_attention",
     "progressive_layer_drop",
 )
+GATHER = "zero_optimization.stage3_gather_16bit_weights_on_model_save"
+GATHER_IT = "set it to true, unless the whole model does not fit into the memory of one machine"
 
 
 def settings(rule: Rule, document: Document, launches: list[Launch]) -> Iterator[Finding]:
@@ -31,9 +33,8 @@ def settings(rule: Rule, document: Document, launches: list[Launch]) -> Iterator
         known = {name: each for name, each in arguments.given.items() if each.unknown is None and each.value != "auto"}
         for name, message, refused in _problems(known):
             case, argument = rule.cases[0 if refused else -1], known[name]
-            yield Finding(
-                rule.id, case.severity, "high", message, argument.at, case.advice.source, (), None, rule.why, name
-            )
+            advice = GATHER_IT if name == GATHER else case.advice.source
+            yield Finding(rule.id, case.severity, "high", message, argument.at, advice, (), None, rule.why, name)
 
 
 def _problems(given: dict[str, Argument]) -> Iterator[tuple[str, str, bool]]:
@@ -70,12 +71,9 @@ def _problems(given: dict[str, Argument]) -> Iterator[tuple[str, str, bool]]:
     if "optimizer.params.max_grad_norm" in given:
         said = "max_grad_norm among the optimizer's parameters clips nothing: gradient_clipping does"
         yield "optimizer.params.max_grad_norm", said, False
-    gather = "zero_optimization.stage3_gather_16bit_weights_on_model_save"
-    if stage == 3 and value(gather) is False:
-        said = (
-            "stage 3 without gathering: the saved model files are empty, and only zero_to_fp32.py gets the weights back"
-        )
-        yield gather, said, False
+    if stage == 3 and value(GATHER) is False:
+        said = "stage 3 without gathering: no usable model files are saved, only zero_to_fp32.py makes some of a checkpoint"
+        yield GATHER, said, False
 
 
 def _number(value: Any) -> bool:

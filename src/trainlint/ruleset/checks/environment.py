@@ -37,7 +37,9 @@ def debugging_left_on(rule: Rule, document: Document, launches: list[Launch]) ->
                 continue
             told.add(name)
             at = word.origin.literal or Location(document.source, word.span)
-            case = rule.cases[1 if REASON.search(at.source.text[: at.span.start]) else number]
+            if REASON.search(at.source.text[: at.span.start]):
+                continue
+            case = rule.cases[number]
             message = f"{name}={word.text} is left on: {effect}"
             yield Finding(rule.id, case.severity, "high", message, at, case.advice.source, (), None, rule.why)
 

@@ -8,7 +8,7 @@ from trainlint.dialects.tables import Schema, Spec
 from trainlint.document import Document
 from trainlint.facts import Argument, Launch, Run
 from trainlint.findings import Finding, Related
-from trainlint.ruleset.file import Rule
+from trainlint.ruleset.file import Case, Rule
 
 SHOWN = 6
 
@@ -28,39 +28,66 @@ def gone(rule: Rule, document: Document, launches: list[Launch]) -> Iterator[Fin
     """One finding a case for all launches: what the stated version lacks or calls deprecated, what newer ones have dropped."""
     lacking: dict[str, tuple[Argument, str]] = {}
     ageing: dict[str, tuple[Argument, str]] = {}
-    dropped: dict[str, tuple[Argument, str]] = {}
+    dropped: dict[str, tuple[Argument, Spec]] = {}
     for launch in launches:
-        schema = launch.first.context.get("schema")
+        context = launch.first.context
+        schema = context.get("schema")
         if not schema:
             continue
-        own = schema.package
         unpinned = launch.first.dialect in rule.limits["unpinned"]
         known = [*_known(launch.first, schema)]
         old = []
         for argument, spec in known:
-            target, shown = schema.target(spec), spec.shown or argument.key.text
+            target = schema.target(spec)
             edition = spec.at(target) if target is not None else None
-            if target is None and spec.gone and (unpinned or spec.package == own):
-                old.append((argument, f"{shown} ({spec.span})"))
+            shown = _shown(argument, spec)
+            if target is None and spec.gone and (unpinned or spec.package == schema.package):
+                old.append((argument, spec))
             elif target is not None and edition is None:
-                pin = launch.first.context.get("pinned", {}).get(spec.package)
+                pin = context.get("pinned", {}).get(spec.package)
                 by = f", which {pin.where} pins" if pin is not None else ""
                 lacking.setdefault(argument.name, (argument, f"{shown} ({spec.span}, not {target}{by})"))
             elif edition is not None and edition.deprecated is not None:
                 ageing.setdefault(argument.name, (argument, f"{shown} ({edition.deprecated})"))
         # where most are gone it is the whole script that is: who runs it has the version that it belongs to
         if len(old) * 2 <= len(known):
-            dropped.update((argument.name, (argument, text)) for argument, text in old if argument.name not in dropped)
+            homes = context.get("homes", ())
+            released = ((argument, spec) for argument, spec in old if spec.released and spec.package not in homes)
+            dropped.update(
+                (argument.name, (argument, spec)) for argument, spec in released if argument.name not in dropped
+            )
     for case, found, said in (
         (rule.cases[0], lacking, "the stated version does not have"),
         (rule.cases[1], ageing, "the stated version is about to drop"),
-        (rule.cases[-1], dropped, "newer versions no longer have"),
     ):
         if found:
-            (first, _), *others = found.values()
-            texts = [text for _, text in found.values()]
-            more = f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
-            message = f"{said} {', '.join(texts[:SHOWN])}{more}"
-            related = tuple(Related(text, argument.key) for argument, text in others)
-            at, name, advice = first.key, first.name, case.advice.source
-            yield Finding(rule.id, case.severity, "high", message, at, advice, related, None, rule.why, name)
+            yield _finding(rule, case, said, [*found.values()], case.advice.source)
+    if dropped:
+        texts = [
+            (argument, f"{_shown(argument, spec)} (gone by {spec.package} {spec.without})")
+            for argument, spec in dropped.values()
+        ]
+        advice = _instead(rule, [*dropped.values()])
+        yield _finding(rule, rule.cases[-1], "newer releases no longer have", texts, advice)
+
+
+def _shown(argument: Argument, spec: Spec) -> str:
+    return spec.shown or argument.key.text.strip("\"'")
+
+
+def _instead(rule: Rule, dropped: list[tuple[Argument, Spec]]) -> str:
+    """What takes the place of the arguments, as far as that is known, before what the rule always advises."""
+    successors = rule.limits["instead"]
+    new = [(spec, argument, successors.get(spec.package, {}).get(argument.name)) for argument, spec in dropped[:SHOWN]]
+    written = [f"{name} instead of {_shown(argument, spec)}" for spec, argument, name in new if name is not None]
+    rest = rule.cases[-1].advice.source
+    return f"write {', '.join(written)}; else {rest}" if written else rest
+
+
+def _finding(rule: Rule, case: Case, said: str, found: list[tuple[Argument, str]], advice: str) -> Finding:
+    (first, _), *others = found
+    texts = [text for _, text in found]
+    more = f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
+    message = f"{said} {', '.join(texts[:SHOWN])}{more}"
+    related = tuple(Related(text, argument.key) for argument, text in others)
+    return Finding(rule.id, case.severity, "high", message, first.key, advice, related, None, rule.why, first.name)
