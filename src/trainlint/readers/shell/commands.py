@@ -26,6 +26,9 @@ _READS_SCRIPT = re.compile(r"(.*/)?((ba|z|da|k)?sh|sbatch)")
 """What runs the script that it gets from its input."""
 _READS_ALL = ("docker", "kubectl", "mpirun", "srun", "ssh")
 """What hands its whole input on, so that a loop around it has no more to read."""
+_REMOTE = ("ssh", "pdsh")
+_TAKES_TEXT = (*_REMOTE, "tmux")
+"""What has a shell run the text that is one of its words."""
 _DASH_C = re.compile(r"-[a-zA-Z]*c")
 
 
@@ -148,7 +151,7 @@ def _run_shell_text(call: Call, environment: dict[str, Word]) -> None:
     text, arguments = found
     inner = State(
         {
-            name: variable if variable.exported else Variable(unset=True)
+            name: variable if variable.exported and call.texts[0] not in _REMOTE else Variable(unset=True)
             for name, variable in call.state.variables.items()
         },
         directory=call.state.directory,
@@ -180,4 +183,18 @@ def _shell_text(call: Call) -> tuple[Code, tuple[Word, ...]] | None:
             written = call.state.files.get(path)
             if written is not None and written.text is not None:
                 return call.code.of_parts(written.parts), tuple(call.words[options + 1 :])
+    handed = _handed(call)
+    return (call.code.of_parts(handed.parts), ()) if handed is not None else None
+
+
+def _handed(call: Call) -> Word | None:
+    """The text that `ssh host "text"` and `sbatch --wrap="text"` hand to a shell."""
+    if call.texts[0] == "sbatch":
+        for at, word in enumerate(call.words):
+            if word.known_prefix.startswith("--wrap="):
+                return word.after(len("--wrap="))
+            if word.text == "--wrap" and at + 1 < len(call.words):
+                return call.words[at + 1]
+    if call.texts[0] in _TAKES_TEXT:
+        return next((word for word in call.words if any(" " in (part.text or "") for part in word.parts)), None)
     return None
