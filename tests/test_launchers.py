@@ -45,6 +45,13 @@ def started(script: str) -> Started:
         ("srun --ntasks=8 python t.py", "python", "t.py", 8),
         ("srun -l --ntasks 8 --job-name a python t.py", "python", "t.py", 8),
         ("srun -u -N 2 --ntasks-per-node 4 --kill-on-bad-exit python t.py", "python", "t.py", 8),
+        ("conda run -n trl --no-capture-output torchrun --nproc_per_node 2 t.py", "torchrun", "t.py", 2),
+        ("timeout -k 9 3h deepspeed --num_gpus 4 t.py", "deepspeed", "t.py", 4),
+        ("mpirun -np 8 --hostfile hosts -x PATH python t.py", "python", "t.py", 8),
+        ("docker run --rm --gpus all -e CUDA_VISIBLE_DEVICES=0 -v $PWD:/w image python t.py", "python", "t.py", 1),
+        ('ssh -p 22 node1 "cd /w && torchrun --nproc_per_node 4 t.py"', "torchrun", "t.py", 4),
+        ("sbatch --wrap='accelerate launch --num_processes 2 t.py'", "accelerate", "t.py", 2),
+        ("torchrun --nproc_per_node 2 $CODE/src/t.py --lr 1", "torchrun", "t.py", 2),
         ("#SBATCH --nodes=2\n#SBATCH --ntasks-per-node=4\nsrun python t.py", "python", "t.py", 8),
     ],
 )
@@ -78,12 +85,27 @@ def test_flags_of_a_shell_script_are_its_own() -> None:
         ("deepspeed --hostfile hosts --num_gpus 8 t.py", "hostfile"),
         ("python t.py", "every GPU"),
         ("srun python t.py", "srun decides"),
+        ("mpirun --hostfile hosts python t.py", "mpirun decides"),
+        ("export CUDA_VISIBLE_DEVICES=0\nssh node1 python t.py", "every GPU"),
     ],
 )
 def test_world_size_is_unknown_with_a_reason_where_the_machine_decides(script: str, reason: str) -> None:
     begun = started(script)
     assert begun.processes.status == "unknown"
     assert reason in begun.processes.reason
+
+
+@pytest.mark.parametrize(
+    ("script", "program"),
+    [
+        ("conda run -n trl jupyter lab", "conda"),
+        ("docker exec --workdir swift train sh", "docker"),
+        ("kubectl exec -it trainer-0 -- llamafactory-cli train a.yaml", "llamafactory-cli"),
+        ("torchrun ${PREFIX}train.py", ""),
+    ],
+)
+def test_a_name_is_taken_for_a_launch_only_where_one_can_stand(script: str, program: str) -> None:
+    assert started(script).name == program
 
 
 def test_the_words_after_the_program_are_its_own() -> None:

@@ -160,6 +160,12 @@ class Word:
         return "".join(prefix)
 
     @property
+    def known_suffix(self) -> str:
+        """The text from the last unknown part on."""
+        start = max((at for at, part in enumerate(self.parts, 1) if part.text is None), default=0)
+        return "".join(part.text or "" for part in self.parts[start:])
+
+    @property
     def unknown(self) -> str | None:
         return next((part.unknown for part in self.parts if part.text is None), None)
 

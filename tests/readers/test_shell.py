@@ -276,9 +276,28 @@ def test_syntax_error_has_a_place(script: str, line: int, says: str) -> None:
 
 @pytest.mark.parametrize(
     "script",
-    ["launch \\", "A=1; B=${A:$N+1}", "x=${that s}", "launch a\\ \n", "x=`# c`", "echo $()", "a= b=1\nlaunch\n", ""],
+    [
+        *[
+            "launch \\",
+            "A=1; B=${A:$N+1}",
+            "x=${that s}",
+            "launch a\\ \n",
+            "x=`# c`",
+            "echo $()",
+            "a= b=1\nlaunch\n",
+            "",
+        ],
+        *[
+            "launch\n --lr=3 > log 2>&1 &\n",
+            "launch\n--lr=3 2>&1 | tee log\nlaunch\n",
+            "if true; then\n--a=3 > b\nfi\n",
+        ],
+        "if a; then\nX=$(launch $(c)) 2>/dev/null || Y=1 >b 2>&1 # d\nfi\n(A=1 < b)\n{ A=1 >b; }",
+    ],
 )
 def test_gaps_of_the_grammar_are_no_syntax_errors(script: str) -> None:
+    if BASH:
+        assert bash_accepts(script)
     assert problems(script, "file/syntax-error") == []
 
 

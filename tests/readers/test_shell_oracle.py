@@ -79,6 +79,8 @@ IDIOMS = [
     "launch $(echo a b) \"$(basename /p/q.json .json)\" `dirname /p/q` $(expr 2 \\* 4 + 1) $(printf '%s' z)",
     "unset x; launch ${x-gone} \"$x\"; x=1; unset x; launch [$x]",
     "launch a > out.txt b 2>&1 c < /dev/null d &> log\nwait",
+    "if true; then x=$(echo $(echo 1)) 2>/dev/null\ny=3 > log\nfi; launch $x $y",
+    "launch a\n  --lr=3 2>&1 | tee log\nlaunch b",
     "read -r -d '' CMD <<EOF\nlaunch --a 1 \\\n  --b $((1+1))\nEOF\n$CMD; eval $CMD",
     "x=1; launch 学习率 \"🚀$x\" --名=值; y=é${x}é; launch $y",
     "a=1 b='2 3' L=(p 'q r')\nif [[ $a == 2 ]]; then c=1 d=2\nelse c=3 d=4\nfi\nlaunch $c $d",

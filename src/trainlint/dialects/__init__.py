@@ -58,7 +58,7 @@ def read(document: Document, context: Context) -> list[Launch]:
 
 def _read(document: Document, command: Command, context: Context) -> list[Run]:
     started = start(document, command)
-    if started is None or started.program.text is None:
+    if started is None or not started.name:
         return []
     started = accelerate.complete(document, started, context)
     for dialect in dialects():

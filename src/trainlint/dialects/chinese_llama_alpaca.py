@@ -100,6 +100,8 @@ def _required_tokenizer_size(r: View) -> int:
     started = r.run.context.get("started")
     if started is None:
         raise Unknown("the launch command is not in this file", "required_tokenizer_size")
+    if started.program.text is None:
+        raise Unknown(f"nobody can tell which {started.name} it is", "required_tokenizer_size")
     path = r.run.context["files"].find(started.program.text, r.run.context["directories"])
     wanted = WANTED_SIZE.search(path.read_text("utf-8", "replace"))
     if wanted is None:
@@ -155,7 +157,7 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
 def _script(document: Document, started: Started, context: Context) -> str:
     """The text of the script where it is on this machine, else nothing. It is read, never run."""
     try:
-        path = context.files.find(str(started.program.text), context.directories(document, started))
+        path = context.files.find(started.program.text or "", context.directories(document, started))
         return path.read_text("utf-8", "replace")
     except (Unknown, OSError):
         return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import PurePosixPath
 
 from trainlint.dialects.argv import NEGATIVE_NUMBER
@@ -31,6 +32,16 @@ WITH_VALUE = frozenset(
     }
 )
 """Options of `uv run` that take a value."""
+ELSEWHERE = frozenset({"docker", "podman", "nerdctl", "kubectl", "ssh", "pdsh"})
+"""What runs the rest of its words where the script's environment does not hold."""
+CARRIERS = ELSEWHERE | {
+    *("timeout", "taskset", "ionice", "setsid", "unbuffer", "numactl", "nsys", "mpirun", "mpiexec"),
+    *("conda", "mamba", "micromamba", "pixi", "pdm", "pipenv", "hatch", "singularity", "apptainer", "enroot"),
+}
+"""What runs the rest of its words, after options and names of its own."""
+CONSOLES = frozenset({"axolotl", "composer", "litgpt", "llamafactory-cli", "swift", "trl", "tune"})
+NAMING = re.compile(r"-[A-Za-z]|--(name|prefix|env|container|context|namespace|user|workdir|volume)")
+"""Options of carriers whose value is a name, often that of the framework: `conda run -n trl`."""
 PYTHON = re.compile(r"python(\d+(\.\d+)?)?$")
 SHELL = re.compile(r"(ba|z|da|k)?sh$")
 
@@ -54,8 +65,9 @@ class Started:
 
     @property
     def name(self) -> str:
-        """`run_clm.py` for `src/run_clm.py`; `trl.scripts.sft` for `-m trl.scripts.sft`."""
-        return PurePosixPath(self.program.text or "").name
+        """`run_clm.py` for `$CODE/run_clm.py`; `trl.scripts.sft` for `-m trl.scripts.sft`; empty where nobody can tell."""
+        known = self.program.known_suffix
+        return PurePosixPath(known).name if self.program.text is not None or "/" in known else ""
 
 
 def start(document: Document, command: Command) -> Started | None:
@@ -65,7 +77,13 @@ def start(document: Document, command: Command) -> Started | None:
     nodes: Fact | None = None
     while words:
         name = _base(words[0])
-        if name in WRAPPERS:
+        if name in CARRIERS and (at := _carried(words)):
+            if name in ("mpirun", "mpiexec"):
+                nodes = _ranks(words[:at])
+            if name in ELSEWHERE:
+                environment = _handed_over(words[:at])
+            words = words[at:]
+        elif name in WRAPPERS:
             words = _skip_wrapper(words, environment)
         elif name == "ray" and any(word.text == "--" for word in words):
             # `ray job submit … -- command`
@@ -112,6 +130,33 @@ def _skip_wrapper(words: list[Word], environment: dict[str, Word]) -> list[Word]
             break
         rest = rest[1:]
     return rest
+
+
+def _carried(words: list[Word]) -> int:
+    """Where the launch begins that a carrier carries; 0 if none is seen."""
+    starts = [_base(word) in _LAUNCHERS.keys() | CONSOLES or PYTHON.match(_base(word)) for word in words]
+    for at in range(1, len(words)):
+        named = NAMING.fullmatch(words[at - 1].text or "")
+        if starts[at] and not named and not any(starts[at + 1 : at + 2]):
+            return at
+    return 0
+
+
+def _ranks(words: list[Word]) -> Fact:
+    for option, value in pairwise(words):
+        if option.text in ("-np", "-n", "--np", "-c"):
+            return counted("np", value)
+    return _unknown("world_size", "mpirun decides the number of processes")
+
+
+def _handed_over(words: list[Word]) -> dict[str, Word]:
+    """The variables that a container gets: `-e NAME=VALUE`."""
+    given: dict[str, Word] = {}
+    for option, value in pairwise(words):
+        name, equals, _ = value.known_prefix.partition("=")
+        if option.text in ("-e", "--env") and equals:
+            given[name] = value.after(len(name) + 1)
+    return given
 
 
 # ------------------------------------------------------------------------------------------------ options, world size

@@ -33,6 +33,7 @@ _MENDED = re.compile(
     r"|(?P<nothing>\$\([ \t]*\))"
     rf"|(?P<placeholder>{PLACEHOLDER.pattern})"
     r"|(?P<return>\r)"  # an ordinary character to bash
+    r"|(?<![^\s;&|(])(?P<flag>--\w+)="  # at the start of a command, the grammar takes it for an assignment
 )
 
 
@@ -66,12 +67,27 @@ def _mend(match: re.Match[str]) -> str:
         return " " + text[1:]
     if match["expansion"]:
         return "${" + "x" * (len(text) - 3) + "}"
+    if match["flag"]:
+        return match["flag"] + "."
     return "." * len(text)
 
 
 @lru_cache(maxsize=1)
 def _parser() -> Parser:
     return Parser(Language(tree_sitter_bash.language()))
+
+
+_REDIRECTIONS = re.compile(
+    rb"((?:[ \t]*\d*(?:&>>?|>>|[<>]&|>\||[<>])[ \t]*[^\s;&|()<>'\"`\\]+)+)[ \t]*(?=[\n;|&)#]|\Z)",
+)
+"""After `A=$(b)`, and no command after them: the grammar wants one and takes whatever comes for it."""
+
+
+def _without_redirections(tree: Tree, text: bytes) -> bytes:
+    for node in walk(tree.root_node):
+        if node.type == "variable_assignment" and (match := _REDIRECTIONS.match(text, node.end_byte)):
+            text = text[: match.start()] + b" " * (match.end() - match.start()) + text[match.end() :]
+    return text
 
 
 class Code:
@@ -162,7 +178,12 @@ class Code:
 
     @cached_property
     def tree(self) -> Tree:
-        return _parser().parse(self._mended)
+        text = self._mended
+        tree = _parser().parse(text)
+        while tree.root_node.has_error and (mended := _without_redirections(tree, text)) != text:
+            text = mended
+            tree = _parser().parse(text)
+        return tree
 
     def start(self, node: Node) -> int:
         return node.start_byte

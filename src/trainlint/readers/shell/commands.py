@@ -26,6 +26,9 @@ _READS_SCRIPT = re.compile(r"(.*/)?((ba|z|da|k)?sh|sbatch)")
 """What runs the script that it gets from its input."""
 _READS_ALL = ("docker", "kubectl", "mpirun", "srun", "ssh")
 """What hands its whole input on, so that a loop around it has no more to read."""
+_REMOTE = ("ssh", "pdsh")
+_TAKES_TEXT = (*_REMOTE, "tmux")
+"""What has a shell run the text that is one of its words."""
 _SCRIPT = re.compile(r".*\.(sh|bash|sbatch|slurm)")
 _DASH_C = re.compile(r"-[a-zA-Z]*c")
 
@@ -150,7 +153,7 @@ def _run_shell_text(call: Call, environment: dict[str, Word]) -> Code | None:
     text, arguments = found
     inner = State(
         {
-            name: variable if variable.exported else Variable(unset=True)
+            name: variable if variable.exported and call.texts[0] not in _REMOTE else Variable(unset=True)
             for name, variable in call.state.variables.items()
         },
         directory=call.state.directory,
@@ -181,7 +184,10 @@ def _shell_text(call: Call) -> tuple[Code, tuple[Word, ...]] | None:
     file = _started(call)
     name = call.texts[file] if file is not None else None
     code = files.code_of(call, name) if name else None
-    return None if code is None or file is None else (code, tuple(call.words[file + 1 :]))
+    if code is not None and file is not None:
+        return code, tuple(call.words[file + 1 :])
+    handed = _handed(call)
+    return (call.code.of_parts(handed.parts), ()) if handed is not None else None
 
 
 def _started(call: Call) -> int | None:
@@ -197,4 +203,17 @@ def _started(call: Call) -> int | None:
             return None if queued else next((n for n, word in words if _SCRIPT.fullmatch(word or "")), None)
         if _SHELL.fullmatch(text) or (text == "srun" and at == 0):
             return next((n for n, word in words if not (word or "").startswith("-")), None)
+    return None
+
+
+def _handed(call: Call) -> Word | None:
+    """The text that `ssh host "text"` and `sbatch --wrap="text"` hand to a shell."""
+    if call.texts[0] == "sbatch":
+        for at, word in enumerate(call.words):
+            if word.known_prefix.startswith("--wrap="):
+                return word.after(len("--wrap="))
+            if word.text == "--wrap" and at + 1 < len(call.words):
+                return call.words[at + 1]
+    if call.texts[0] in _TAKES_TEXT:
+        return next((word for word in call.words if any(" " in (part.text or "") for part in word.parts)), None)
     return None
