@@ -10,6 +10,7 @@ import codecs
 import csv
 import gzip
 import importlib
+import io
 import json
 import re
 import sys
@@ -226,7 +227,7 @@ def _json_lines(rows: Rows, data: BinaryIO, limit: int) -> None:
             break
     rest = data.read(max(limit - rows.bytes_read, 0)) if rows.complete else b""
     rows.bytes_read += len(rest)
-    rows.count += sum(1 for line in rest.splitlines() if line.strip())
+    rows.count += sum(1 for line in io.BytesIO(rest) if line.strip())
 
 
 def _json(rows: Rows, data: BinaryIO, limit: int) -> None:
