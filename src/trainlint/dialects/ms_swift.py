@@ -313,6 +313,16 @@ def _engine(r: View) -> tuple[float, float]:
     return companions.vllm(r, beside, bool(r.arg("sleep_level")), "vllm_gpu_memory_utilization")
 
 
+def _generation(r: View) -> float:
+    """The model and its optimizer stay beside the engine, unless they are offloaded for that long."""
+    if r.stage != "grpo":
+        return 0.0
+    stays = ([] if r.arg("offload_model") else ["weights", "reference"]) + (
+        [] if r.arg("offload_optimizer") else ["optimizer"]
+    )
+    return companions.while_generating(r, _engine(r)[1], stays)
+
+
 OWN_ADAPTER: dict[str, Derivation] = {
     "lora_rank": hf_script.lora("lora_rank"),
     "lora_alpha": hf_script.lora("lora_alpha"),
@@ -363,7 +373,7 @@ FACTS: dict[str, Derivation] = {
     "memory_rollout": lambda r: (
         _engine(r)[0] if r.stage == "grpo" else 0.0 if _generates(r) else companions.memory_rollout(r)
     ),
-    "memory_generation": lambda r: _engine(r)[1] if r.stage == "grpo" else 0.0,
+    "memory_generation": _generation,
 }
 KEYS: dict[str, str | None] = {
     "model_name_or_path": "model",

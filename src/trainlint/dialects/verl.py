@@ -201,11 +201,9 @@ def _engine(r: View) -> tuple[float, float]:
 
 
 def _generation(r: View) -> float:
-    taken = _engine(r)[1]
-    for what, part in (("param", "weights"), ("optimizer", "optimizer")):
-        if taken and not r.arg(f"{ACTOR}.fsdp_config.{what}_offload"):
-            taken += getattr(r, f"memory_{part}")
-    return taken
+    offloads = {"weights": "param", "optimizer": "optimizer"}
+    stays = [part for part, what in offloads.items() if not scale.value(r, f"{ACTOR}.fsdp_config.{what}_offload")]
+    return companions.while_generating(r, _engine(r)[1], stays)
 
 
 def _datasets(r: View) -> list[str]:
@@ -268,7 +266,6 @@ FACTS: dict[str, Derivation] = {
     "spread_by": lambda r: "FSDP" if _uses_fsdp(r) else "Megatron or FSDP within groups",
     "zero_stage": lambda r: 0,
     "deepspeed": lambda r: None,
-    "fsdp": lambda r: None,
     "offload": lambda r: "none",
     "quantization_bits": lambda r: None,
     "torch_dtype": _torch_dtype,
