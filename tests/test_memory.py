@@ -422,6 +422,8 @@ def test_verl_shards_weights_in_32_bits_and_frees_the_engine_before_it_trains() 
     assert verl(more=dynamic)["tokens_per_micro_step"] == 24000
     assert verl(more=f"{actor}.ulysses_sequence_parallel_size=4")["tokens_per_micro_step"] == 1024
     assert verl(more=f"{actor}.strategy=megatron").unknown("memory_estimate")
+    assert verl(more=f"{actor}.strategy=megatron").unknown("memory_lower_bound")
+    assert verl(more=f"{actor}.fsdp_config.offload_policy=True").unknown("memory_lower_bound")
 
 
 def test_verl_keeps_what_it_does_not_train_off_the_gpu() -> None:
