@@ -333,10 +333,9 @@ def _memory(card: _Card) -> list[str]:
     known = [part for part in PARTS if card.value(f"memory_{part}")]
     if known:
         parts = [f"{part} {card.show(f'memory_{part}', '.3g')}" for part in known]
-        generating = f" · {card.show('memory_generation', '.3g')} while answers are generated"
-        lines.append(
-            " + ".join([*parts, f"CUDA {OVERHEAD:g}"]) + (generating if card.value("memory_generation") else "")
-        )
+        lines.append(" + ".join([*parts, f"CUDA {OVERHEAD:g}"]))
+    if (card.value("memory_generation") or 0) > (card.value("memory_rollout") or 0):
+        lines.append(f"{card.show('memory_generation', '.3g')} while answers are generated")
     return lines
 
 

@@ -61,9 +61,13 @@ def memory_activations(r: View) -> float:
     return float(r.tokens_per_micro_step * kept / GIB)
 
 
+def layer_activations(r: View) -> int:
+    return shape(r).activations
+
+
 def _of_a_layer(r: View, of_model: Architecture) -> tuple[float, float]:
     """Bytes of one token inside a layer, and between two of them, as benchmarks/activations.py measures them."""
-    inside, outside = float(of_model.activations), 2.0 * of_model.hidden
+    inside, outside = float(r.layer_activations), 2.0 * of_model.hidden
     if r.torch_dtype == "float32" and not r.deepspeed and not under_fsdp(r):
         # what autocast leaves in 32 bits: the stream between the layers, and what the norms make of it
         inside, outside = inside + 10 * of_model.hidden, 2 * outside

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from trainlint.derive.activations import GIB
 from trainlint.derive.model import size_of
 from trainlint.derive.sharding import shares_of_fullest
@@ -79,6 +81,11 @@ def memory_reward(r: View) -> float:
 def named_size(r: View, name: object) -> int:
     """Parameters of another model of the run, by its name; none where there is none."""
     return size_of(r, str(name)) if name else 0
+
+
+def while_generating(r: View, engine: float, stays: Iterable[str]) -> float:
+    """What the engine takes, and the parts of the model that stay beside it; nothing where there is none."""
+    return engine + sum(getattr(r, f"memory_{part}") for part in stays) if engine else 0.0
 
 
 def vllm(r: View, beside: bool, asleep: bool, share: str) -> tuple[float, float]:

@@ -31,10 +31,10 @@ def flops_per_token(r: View) -> float:
     if r.full_recomputation:
         passes += 2
     learning = passes * (r.active_parameters + r.critic_parameters)
-    return float(learning + FORWARD * (_comparisons(r) * r.active_parameters + r.reward_parameters))
+    return float(learning + FORWARD * (r.comparisons * r.active_parameters + r.reward_parameters))
 
 
-def _comparisons(r: View) -> int:
+def comparisons(r: View) -> int:
     """Forward passes beside the one that is learned from; an adapter is switched off for them."""
     if r.stage in COMPARISONS:
         return COMPARISONS[r.stage]

@@ -82,12 +82,13 @@ def memory_lower_bound(r: View) -> float:
     if not size:
         raise Unknown("weights, gradients and optimizer states may all be kept off the GPU", "memory_lower_bound")
     rollout = r.run.fact("memory_rollout")
-    return float(size / GIB + (r.use("memory_rollout", rollout) if rollout.known else 0))
+    sure = rollout.known and rollout.confidence == "high"
+    return float(size / GIB + (r.use("memory_rollout", rollout) if sure else 0))
 
 
 def _least(r: View) -> tuple[float, float, float]:
     """Bytes of all weights, gradients and optimizer states, before anything is spread."""
-    parameters, stored = r.model_parameters, _stored_bits(r)
+    parameters, stored = r.model_parameters, r.stored_bits
     if r.method in FROZEN:
         bits = r.quantization_bits or (4 if r.method == "qlora" else stored)
         return _in_bits(r, min(bits, stored or 16)) if bits else WEIGHTS * parameters, 0.0, 0.0
@@ -114,7 +115,7 @@ def _in_bits(r: View, bits: float) -> float:
     return of_model.matrices * bits / 8 + of_model.vocab * of_model.hidden * 2.0
 
 
-def _stored_bits(r: View) -> int | None:
+def stored_bits(r: View) -> int | None:
     """The bits at least that the checkpoint holds a weight in; None for one of 16 or more."""
     said = []
     if "model_name_or_path" in r.run.derivations:
@@ -178,7 +179,7 @@ def _states(r: View, width: int) -> float:
 
 def memory_weights(r: View) -> float:
     if r.method == "full":
-        _check_trained(r, _stored_bits(r), "memory_weights")
+        _check_trained(r, r.stored_bits, "memory_weights")
     if r.offload == "parameters":
         return 0.0
     size = sum(count * weight for count, weight, _, _ in _trained(r))
@@ -188,7 +189,7 @@ def memory_weights(r: View) -> float:
 
 
 def _frozen(r: View) -> float:
-    stored = _stored_bits(r)
+    stored = r.stored_bits
     bits = r.quantization_bits or (4 if r.method == "qlora" else stored)
     if bits is None:
         return float(r.model_parameters * (4 if r.torch_dtype == "float32" else 2))

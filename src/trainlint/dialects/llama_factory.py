@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from trainlint.derive import activations, companions
+from trainlint.derive import activations, companions, cost
 from trainlint.dialects import continued, dotted, hf_script, hf_trainer, tree
 from trainlint.dialects.base import Context, Dialect, arg, names
 from trainlint.dialects.convert import from_loaded
@@ -291,6 +291,10 @@ def _offload(r: View) -> str:
     return "parameters" if r.arg("use_kt") else hf_trainer.offload(r)
 
 
+def _compares_with_none(r: View) -> bool:
+    return r.stage == "dpo" and r.arg("pref_loss") in ("orpo", "simpo")
+
+
 def _fused_loss(r: View) -> bool:
     """Liger's kernels leave the logits to every loss but that of plain training."""
     return r.stage in ("pt", "sft") and activations.fused_loss(r)
@@ -316,7 +320,7 @@ def _reward_parameters(r: View) -> int:
 
 def _reference_model(r: View) -> bool:
     """Loaded for DPO, KTO and PPO but for the losses that need none; with an adapter it is the base, unless another is named."""
-    if r.stage not in ("dpo", "kto", "ppo") or (r.stage == "dpo" and r.arg("pref_loss") in ("orpo", "simpo")):
+    if r.stage not in ("dpo", "kto", "ppo") or _compares_with_none(r):
         return False
     if r.arg("ref_model"):
         raise Unknown(f"the size of {r.arg('ref_model')} is not known", "reference_model")
@@ -358,6 +362,7 @@ FACTS: dict[str, Derivation] = {
     "reward_parameters": _reward_parameters,
     "memory_rollout": lambda r: 0.0,
     "fused_loss": _fused_loss,
+    "comparisons": lambda r: 0 if _compares_with_none(r) else cost.comparisons(r),
     "logit_bytes": _logit_bytes,
     "tokens_per_micro_step": _tokens_per_micro_step,
 }

@@ -102,6 +102,13 @@ def _degree(name: str) -> Derivation:
     return lambda r: int(r.arg(name) or 1)
 
 
+def _layer_activations(r: View) -> int:
+    """Its norms keep their input in 16 bits alone, and the gate is not kept apart from the product."""
+    if scale.value(r, "fp8_format", "fp8"):
+        raise Unknown("what is kept in FP8 is not known", "memory_activations")
+    return shape(r).fused_activations
+
+
 SPREAD: dict[str, Derivation] = {
     "sharding_stage": _sharding_stage,
     "model_parallel_size": _model_parallel_size,
@@ -112,10 +119,12 @@ SPREAD: dict[str, Derivation] = {
     "full_recomputation": lambda r: r.arg("recompute_granularity") == "full",
     "offload": lambda r: "states" if scale.value(r, "optimizer_cpu_offload") else "none",
     "fp32_copy": _fp32_copy,
+    "layer_activations": _layer_activations,
 }
 """How Megatron-LM divides a model, for whoever hands its flags on."""
 FACTS: dict[str, Derivation] = {
     **SPREAD,
+    "stored_bits": lambda r: None,
     "model": _model,
     "deepspeed": lambda r: None,
     "fsdp": lambda r: None,

@@ -8,7 +8,7 @@ from typing import Any
 
 from trainlint.derive import activations, companions
 from trainlint.dialects import argv, declared, scale
-from trainlint.dialects.base import Context, Dialect, arg, from_command, names
+from trainlint.dialects.base import Context, Dialect, from_command, names
 from trainlint.dialects.launchers import Started
 from trainlint.dialects.tables import Schema
 from trainlint.document import Document
@@ -224,8 +224,8 @@ def _engine(r: View) -> tuple[float, float]:
 
 def _generation(r: View) -> float:
     """Beside the engine stays what is trained, unless its states sleep, too."""
-    taken = _engine(r)[1]
-    return taken if not taken or _arg("states_sleep")(r) else float(taken + r.memory_weights + r.memory_optimizer)
+    stays = () if _arg("states_sleep")(r) else ("weights", "optimizer")
+    return companions.while_generating(r, _engine(r)[1], stays)
 
 
 def _warmup_steps(r: View) -> int:
@@ -271,7 +271,7 @@ FACTS: dict[str, Derivation] = {
     "eval_steps": _interval("eval_steps"),
     "deepspeed": lambda r: "OpenRLHF's own",
     "offload": lambda r: "optimizer" if _arg("adam_offload")(r) else "none",
-    "torch_dtype": arg("torch_dtype"),
+    "torch_dtype": lambda r: "auto",
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ FACTS: dict[str, Derivation] = {
     "streaming": lambda r: False,
     "modules_to_save": lambda r: [],
     "torch_dtype": lambda r: "auto",
+    "fsdp": lambda r: None,
     "max_steps": lambda r: None,
     "warmup_ratio": lambda r: 0.0,
 }

@@ -135,7 +135,6 @@ FACTS = {
     "spread_by": _spread_by,
     "deepspeed": lambda r: None,
     "zero_stage": lambda r: 0,
-    "fsdp": lambda r: None,
     "quantization_bits": lambda r: None,
     "offload": lambda r: "parameters" if scale.value(r, "training.enable_cpu_offload") else "none",
     "tensor_parallel_size": _degree("tensor_parallel_degree"),

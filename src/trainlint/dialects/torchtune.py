@@ -185,7 +185,6 @@ FACTS = {
     "spread_by": _spread_by,
     "deepspeed": lambda r: None,
     "zero_stage": lambda r: 0,
-    "fsdp": lambda r: None,
     "offload": lambda r: "parameters" if scale.value(r, "fsdp_cpu_offload") else "none",
     "fused_loss": lambda r: bool(re.search("Chunked|Linear", scale.last_part(r.arg("loss._component_")))),
 }

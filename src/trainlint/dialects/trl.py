@@ -127,7 +127,7 @@ FACTS: dict[str, Derivation] = {
     **hf_trainer.FACTS,
     "stage": _stage,
     "memory_rollout": lambda r: _engine(r)[0],
-    "memory_generation": lambda r: _engine(r)[1],
+    "memory_generation": lambda r: companions.while_generating(r, _engine(r)[1], ("weights", "optimizer", "reference")),
     "reference_model": _reference_model,
     "critic_parameters": lambda r: 0 if r.stage == "grpo" else companions.critic_parameters(r),
     "reward_parameters": _reward_parameters,

@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from trainlint.derive import activations, companions
-from trainlint.dialects import dotted, scale
+from trainlint.dialects import dotted, scale, verl_memory
 from trainlint.dialects.base import Context, Dialect, arg, from_command, from_tree, names
 from trainlint.dialects.convert import Rejected, is_number
 from trainlint.dialects.launchers import Started
 from trainlint.dialects.tables import Edition, Schema
+from trainlint.dialects.verl_memory import ACTOR, is_sft
 from trainlint.document import Document, Word
 from trainlint.facts import Arguments, Derivation, Run, Unknown, View
 
@@ -20,7 +20,6 @@ MODULE = re.compile(
     r"(?:verl\.trainer\.)?(main_ppo|fsdp_sft_trainer|sft_trainer(?:_ray)?)(?:\.py)?|[\w.]*main\w*(?:\.py)?"
 )
 PPO, SFT = Schema("verl:ppo", "verl:ppo_megatron"), Schema("verl:sft", "verl:sft_engine")
-ACTOR = "actor_rollout_ref.actor"
 CONFIG_NAME = re.compile(r"--?(config-name|config-path|cn|cp|config_name|config_path)(?:=|\Z)")
 SFT_MARKS = frozenset(
     {"model.partial_pretrain", "data.micro_batch_size_per_gpu", "data.max_length", "optim.lr", "model.path"}
@@ -31,12 +30,8 @@ SHIPPED = ("ppo_trainer", "ppo_megatron_trainer", "sft_trainer", "sft_trainer_en
 OWN = re.compile(r"(actor_rollout_ref|critic|algorithm|reward_model)\.")
 
 
-def _is_sft(r: View) -> bool:
-    return bool(r.run.context["sft"])
-
-
 def _either(sft: str, ppo: str) -> Derivation:
-    return lambda r: r.arg(sft if _is_sft(r) else ppo)
+    return lambda r: r.arg(sft if is_sft(r) else ppo)
 
 
 def _first(*options: str) -> Derivation:
@@ -45,14 +40,14 @@ def _first(*options: str) -> Derivation:
 
 
 def _stage(r: View) -> str:
-    if _is_sft(r):
+    if is_sft(r):
         return "sft"
     estimator = str(r.arg("algorithm.adv_estimator"))
     return "ppo" if estimator == "gae" else estimator
 
 
 def _rank(r: View) -> int:
-    return int((r.arg("model.lora_rank") if _is_sft(r) else r.arg("actor_rollout_ref.model.lora_rank")) or 0)
+    return int((r.arg("model.lora_rank") if is_sft(r) else r.arg("actor_rollout_ref.model.lora_rank")) or 0)
 
 
 def _adapter(name: str) -> Derivation:
@@ -62,7 +57,7 @@ def _adapter(name: str) -> Derivation:
 def _per_device(r: View) -> int:
     micro = (
         _first("data.micro_batch_size_per_gpu", "data.micro_batch_size")(r)
-        if _is_sft(r)
+        if is_sft(r)
         else r.arg(f"{ACTOR}.ppo_micro_batch_size_per_gpu")
     )
     if micro is None:
@@ -72,13 +67,13 @@ def _per_device(r: View) -> int:
 
 def _effective_batch_size(r: View) -> int:
     """For PPO and its kin: the answers of one optimizer step, several to each prompt."""
-    if _is_sft(r):
+    if is_sft(r):
         return int(r.arg("data.train_batch_size"))
     return int(r.arg(f"{ACTOR}.ppo_mini_batch_size") * r.arg("actor_rollout_ref.rollout.n"))
 
 
 def _sequence_length(r: View) -> int:
-    if _is_sft(r):
+    if is_sft(r):
         return int(r.arg("data.max_length"))
     return int(r.arg("data.max_prompt_length") + r.arg("data.max_response_length"))
 
@@ -86,7 +81,7 @@ def _sequence_length(r: View) -> int:
 def _world_size(r: View) -> int:
     """Ray places the workers; torchrun starts those of the SFT trainer."""
     started = r.run.context.get("started")
-    if _is_sft(r) and started is not None:
+    if is_sft(r) and started is not None:
         return int(r.use("launcher.world_size", started.processes))
     return int(r.arg("trainer.n_gpus_per_node") * r.arg("trainer.nnodes"))
 
@@ -98,7 +93,7 @@ def _max_steps(r: View) -> int | None:
 
 def _total_steps(r: View) -> int:
     """Optimizer steps are not the trainer's steps: each of those updates on its batch in mini-batches."""
-    if _is_sft(r):
+    if is_sft(r):
         raise Unknown("the length of the data decides", "dataset_examples")
     steps = r.max_steps
     if steps is None:
@@ -107,7 +102,7 @@ def _total_steps(r: View) -> int:
 
 
 def _clip(r: View) -> float:
-    names_ = ("optim.clip_grad",) if _is_sft(r) else (f"{ACTOR}.grad_clip", f"{ACTOR}.optim.clip_grad")
+    names_ = ("optim.clip_grad",) if is_sft(r) else (f"{ACTOR}.grad_clip", f"{ACTOR}.optim.clip_grad")
     clip = next((r.arg(name) for name in names_ if r.given(name)), r.arg(names_[0]))
     return 0.0 if clip is None else float(clip)
 
@@ -118,7 +113,7 @@ def _warmup_ratio(r: View) -> float:
 
 
 def _warmup_steps(r: View) -> int:
-    steps = None if _is_sft(r) else scale.value(r, f"{ACTOR}.optim.lr_warmup_steps")
+    steps = None if is_sft(r) else scale.value(r, f"{ACTOR}.optim.lr_warmup_steps")
     if steps is not None and steps >= 0:
         return int(steps)
     ratio = r.warmup_ratio
@@ -126,88 +121,10 @@ def _warmup_steps(r: View) -> int:
 
 
 def _scheduler(r: View) -> str:
-    if _is_sft(r):
+    if is_sft(r):
         return str(arg("optim.lr_scheduler")(r))
     options = (f"{ACTOR}.optim.lr_scheduler_type", f"{ACTOR}.optim.warmup_style")
     return str(next((r.arg(name) for name in options if r.given(name) and r.arg(name)), r.arg(options[0])))
-
-
-WIDTHS = {"fp32": "float32", "bf16": "bfloat16", "bfloat16": "bfloat16", "fp16": "float16"}
-
-
-def _uses_fsdp(r: View) -> bool:
-    """Over all GPUs, not within groups of them."""
-    strategy = "fsdp" if _is_sft(r) else str(r.arg(f"{ACTOR}.strategy"))
-    size = scale.value(r, *(("engine.fsdp_size",) if _is_sft(r) else (f"{ACTOR}.fsdp_config.fsdp_size",)), absent=-1)
-    return strategy.startswith("fsdp") and (size < 1 or size >= r.world_size)
-
-
-def _torch_dtype(r: View) -> str:
-    names_ = (
-        ("engine.model_dtype", "model.fsdp_config.model_dtype") if _is_sft(r) else (f"{ACTOR}.fsdp_config.model_dtype",)
-    )
-    return WIDTHS.get(str(scale.value(r, *names_, absent="fp32")), "auto")
-
-
-def _sequences_shared(r: View) -> int:
-    own = "ulysses_sequence_parallel_size" if _is_sft(r) else f"{ACTOR}.ulysses_sequence_parallel_size"
-    return int(scale.value(r, own, absent=1))
-
-
-def _tokens_per_micro_step(r: View) -> int:
-    """With `use_dynamic_bsz` as many sequences as come to a number of tokens, which counts for each GPU."""
-    if not _is_sft(r) and r.arg(f"{ACTOR}.use_dynamic_bsz"):
-        return int(r.arg(f"{ACTOR}.ppo_max_token_len_per_gpu"))
-    return activations.tokens_per_micro_step(r)
-
-
-def _reference_model(r: View) -> bool:
-    if _is_sft(r):
-        return False
-    compared = r.arg(f"{ACTOR}.use_kl_loss") or r.arg("algorithm.use_kl_in_reward")
-    return bool(compared) and r.method == "full"
-
-
-def _critic_parameters(r: View) -> int:
-    if r.stage != "ppo":
-        return 0
-    if not r.given("critic.model.path"):
-        raise Unknown("the critic is not named", "critic_parameters")
-    return companions.named_size(r, r.arg("critic.model.path"))
-
-
-def _memory_critic(r: View) -> float:
-    """On the GPU with the actor, unless it leaves while the actor is trained."""
-    away = [
-        scale.value(r, f"critic.model.fsdp_config.{what}_offload", f"critic.fsdp.{what}_offload")
-        for what in ("param", "optimizer")
-    ]
-    return 0.0 if all(away) else companions.memory_critic(r)
-
-
-def _held_for_fsdp(r: View) -> float:
-    """FSDP workers keep the weights of models that are not trained off the GPU, whatever the file says (`CPUOffload`)."""
-    if not r.reference_model and not scale.value(r, "reward_model.enable"):
-        return 0.0
-    if r.spread_by != "FSDP":
-        raise Unknown(f"where {r.spread_by} keeps other models is not known", "memory_reference")
-    return 0.0
-
-
-def _engine(r: View) -> tuple[float, float]:
-    """The actor's shards stay beside the engine, unless they are offloaded. It frees its memory after each generation."""
-    if _is_sft(r) or r.arg("actor_rollout_ref.rollout.name") == "hf":
-        return 0.0, 0.0
-    asleep = bool(r.arg("actor_rollout_ref.rollout.free_cache_engine"))
-    return companions.vllm(r, True, asleep, "actor_rollout_ref.rollout.gpu_memory_utilization")
-
-
-def _generation(r: View) -> float:
-    taken = _engine(r)[1]
-    for what, part in (("param", "weights"), ("optimizer", "optimizer")):
-        if taken and not r.arg(f"{ACTOR}.fsdp_config.{what}_offload"):
-            taken += getattr(r, f"memory_{part}")
-    return taken
 
 
 def _datasets(r: View) -> list[str]:
@@ -226,7 +143,7 @@ def _interval(name: str) -> Derivation:
 
 
 def _model(r: View) -> str:
-    if not _is_sft(r):
+    if not is_sft(r):
         return str(r.arg("actor_rollout_ref.model.path"))
     return str(_first("model.partial_pretrain", "model.path")(r))
 
@@ -266,26 +183,8 @@ FACTS: dict[str, Derivation] = {
     "gradient_checkpointing": _either(
         "model.enable_gradient_checkpointing", "actor_rollout_ref.model.enable_gradient_checkpointing"
     ),
-    "seed": lambda r: scale.value(r, "data.seed", "trainer.seed", absent=None if not _is_sft(r) else 1),
-    "spread_by": lambda r: "FSDP" if _uses_fsdp(r) else "Megatron or FSDP within groups",
-    "zero_stage": lambda r: 0,
-    "deepspeed": lambda r: None,
-    "fsdp": lambda r: None,
-    "offload": lambda r: "none",
-    "quantization_bits": lambda r: None,
-    "torch_dtype": _torch_dtype,
-    "context_parallel_size": _sequences_shared,
-    "tokens_per_micro_step": _tokens_per_micro_step,
-    "fused_loss": lambda r: bool(
-        scale.value(r, "actor_rollout_ref.model.use_fused_kernels", f"{ACTOR}.use_fused_kernels")
-    ),
-    "reference_model": _reference_model,
-    "critic_parameters": _critic_parameters,
-    "reward_parameters": lambda r: 0,
-    "memory_reference": _held_for_fsdp,
-    "memory_critic": _memory_critic,
-    "memory_rollout": lambda r: _engine(r)[0],
-    "memory_generation": _generation,
+    "seed": lambda r: scale.value(r, "data.seed", "trainer.seed", absent=None if not is_sft(r) else 1),
+    **verl_memory.FACTS,
 }
 KEYS = {
     "num_train_epochs": "trainer.total_epochs",
