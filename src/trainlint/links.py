@@ -111,6 +111,10 @@ class Files:
                 raise Unknown(f"{called} is of no known format") from None
         return self._documents[path]
 
+    def open(self, name: str, directories: list[Path]) -> Document:
+        """The file called `name`, read and parsed. Raises `Unknown` where there is none here or it cannot be."""
+        return self.document(self.find(name, directories))
+
     def hold(self, source: SourceText) -> None:
         """Let this text stand for its file from now on, whatever is on disk: a fix is judged before it is written."""
         if source.file is not None:

@@ -157,9 +157,8 @@ def _fill_from_file(settings: Arguments, document: Document, started: Started, c
     if file.text is None:
         settings.open = settings.open or file.unknown
         return
-    directories = context.files.directories(document.source, started.command.directory)
     try:
-        config = context.files.document(context.files.find(file.text, directories))
+        config = context.open(file.text, document, started)
     except Unknown as missing:
         settings.open = settings.open or missing.reason
         return
@@ -221,7 +220,7 @@ def deepspeed(settings: Arguments, document: Document, started: Started, files: 
         if file.unknown is not None or not isinstance(file.value, str):
             raise Unknown(file.unknown or "deepspeed_config_file is no path", "deepspeed")
         directories = files.directories(document.source, started.command.directory)
-        return read_config(files.document(files.find(file.value, directories)))
+        return read_config(files.open(file.value, directories))
     if settings.open is not None:
         raise Unknown(settings.open, "deepspeed")
     program = Location(document.source, started.program.span)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from trainlint.dialects.launchers import Started, place
 from trainlint.dialects.tables import Schema
-from trainlint.document import Document
+from trainlint.document import Document, Origin
 from trainlint.facts import Argument, Arguments, Derivation, Fact, Launch, Run, Unknown, View
 from trainlint.links import Files
 from trainlint.pins import Pin, Pins
@@ -35,6 +36,14 @@ class Context:
         pinned = {package: pin for package, pin in found.items() if package not in self.targets}
         versions = {package: pin.version for package, pin in pinned.items()}
         return replace(self, targets={**versions, **self.targets}, pinned=pinned) if pinned else self
+
+    def directories(self, document: Document, started: Started) -> list[Path]:
+        """Where the relative paths of a command may start."""
+        return self.files.directories(document.source, started.command.directory)
+
+    def open(self, name: str, document: Document, started: Started) -> Document:
+        """The file that a command calls `name`. Raises `Unknown` where it is not here or cannot be read."""
+        return self.files.open(name, self.directories(document, started))
 
 
 CommandReader = Callable[[Document, Started, Context], "list[Run] | None"]
@@ -77,7 +86,6 @@ def from_command(
 ) -> Run:
     """A run that a command line describes; the launcher says its world size. `flag` stands before a spelled argument."""
     schema = schema.aimed(context.targets)
-    directories = context.files.directories(document.source, started.command.directory)
     facts: dict[str, Derivation] = {
         "world_size": lambda r: r.use("launcher.world_size", started.processes),
         "visible_devices": lambda r: r.use("launcher.visible_devices", started.visible_devices),
@@ -94,7 +102,7 @@ def from_command(
         context.stated,
         context={
             "files": context.files,
-            "directories": directories,
+            "directories": context.directories(document, started),
             "started": started,
             "document": document,
             "schema": schema,
@@ -164,8 +172,6 @@ def constant(value: Any, note: str) -> Derivation:
 
 
 def _fixed(note: str, value: Any) -> Fact:
-    from trainlint.document import Origin
-
     return Fact(note, value, "default", Origin("framework-default", note))
 
 

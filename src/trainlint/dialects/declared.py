@@ -159,7 +159,7 @@ def of(document: Document, started: Started, context: Context) -> Declared | Non
 
 
 def _read(document: Document, started: Started, context: Context) -> Declared | None:
-    directories = context.files.directories(document.source, started.command.directory)
+    directories = context.directories(document, started)
     found = _script(started, directories)
     if found is None:
         return None

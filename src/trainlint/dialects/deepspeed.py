@@ -165,9 +165,8 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
     name = name or next(iter(started.words[started.words.index(words[-1]) + 1 :]), None)
     if name is None or name.text is None:
         return None
-    directories = context.files.directories(document.source, started.command.directory)
     try:
-        config = context.files.document(context.files.find(name.text, directories))
+        config = context.open(name.text, document, started)
     except Unknown:
         return None
     if not is_config(config):

@@ -195,9 +195,8 @@ def named_file(words: Sequence[Word], document: Document, started: Started, cont
     name = words[0].text or "" if words else ""
     if not name.endswith((".yaml", ".yml")):
         return None
-    directories = context.files.directories(document.source, started.command.directory)
     try:
-        return leaves(context.files.document(context.files.find(name, directories)), "omegaconf")
+        return leaves(context.open(name, document, started), "omegaconf")
     except Unknown:
         return None
 

@@ -195,7 +195,6 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
     files, folder = _files(words)
     if not files:
         return None
-    directories = context.files.directories(document.source, started.command.directory)
     arguments = Arguments()
     marks = False
     for word in files:
@@ -203,7 +202,7 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
             if word.text is None:
                 raise Unknown(word.unknown or "")
             name = word.text if word.text.endswith((".yml", ".yaml", ".json")) else f"{word.text}.yml"
-            config = context.files.document(context.files.find(str(PurePosixPath(folder or "", name)), directories))
+            config = context.open(str(PurePosixPath(folder or "", name)), document, started)
         except Unknown as missing:
             arguments.open = arguments.open or missing.reason
             continue

@@ -90,9 +90,8 @@ def speaks(given: set[str], schema: Schema) -> bool:
 
 def config_file(document: Document, started: Started, context: Context, name: str) -> Document | None:
     """The data file called `name` that a command line hands to its script; None where it is not here or cannot be read."""
-    directories = context.files.directories(document.source, started.command.directory)
     try:
-        found = context.files.document(context.files.find(name, directories))
+        found = context.open(name, document, started)
     except Unknown:
         return None
     return found if found.root is not None else None
@@ -112,9 +111,8 @@ def launched(
 
     `processes` is the number of processes where the command's own launcher does not say it.
     """
-    directories = context.files.directories(document.source, started.command.directory)
     count = processes if processes is not None else started.processes
-    run.context = {**run.context, "started": started, "directories": directories}
+    run.context = {**run.context, "started": started, "directories": context.directories(document, started)}
     hf_trainer.link_files(run)
     run.derivations = {
         **run.derivations,

@@ -456,7 +456,7 @@ def _named(run: Run, role: str) -> Document | None:
         return None
     files = run.context["files"]
     try:
-        document: Document = files.document(files.find(argument.value, run.context["directories"]))
+        document: Document = files.open(argument.value, run.context["directories"])
     except Unknown:
         return None
     return document if document.root is not None else None

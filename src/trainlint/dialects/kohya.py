@@ -166,9 +166,8 @@ def _put_below(arguments: Arguments, config: Argument, document: Document, start
     try:
         if config.unknown is not None:
             raise Unknown(config.unknown)
-        directories = context.files.directories(document.source, started.command.directory)
-        path = context.files.find(str(name) if str(name).endswith(".toml") else f"{name}.toml", directories)
-        below = _of_file(context.files.document(path))
+        file = str(name) if str(name).endswith(".toml") else f"{name}.toml"
+        below = _of_file(context.open(file, document, started))
     except Unknown as missing:
         arguments.open = arguments.open or missing.reason
         return

@@ -340,8 +340,7 @@ def _put_below(
     try:
         if config.unknown is not None:
             raise Unknown(config.unknown)
-        directories = context.files.directories(document.source, started.command.directory)
-        file = context.files.document(context.files.find(str(config.value), directories))
+        file = context.open(str(config.value), document, started)
     except Unknown as missing:
         given.open = given.open or missing.reason
         return

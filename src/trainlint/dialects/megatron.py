@@ -223,8 +223,7 @@ def _put_yaml_below(arguments: Arguments, document: Document, started: Started, 
     try:
         if argument.unknown is not None:
             raise Unknown(argument.unknown)
-        directories = context.files.directories(document.source, started.command.directory)
-        config = context.files.document(context.files.find(str(argument.value), directories))
+        config = context.open(str(argument.value), document, started)
     except Unknown as missing:
         arguments.open = arguments.open or missing.reason
         return

@@ -171,8 +171,7 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
     if config is None or config.text is None:
         return None
     try:
-        directories = context.files.directories(document.source, started.command.directory)
-        found = dotted.leaves(context.files.document(context.files.find(config.text, directories)), "pyyaml")
+        found = dotted.leaves(context.open(config.text, document, started), "pyyaml")
     except Unknown:
         return None
     if not _is_config(found):

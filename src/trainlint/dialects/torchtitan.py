@@ -169,8 +169,7 @@ def _mentions_config(started: Started) -> bool:
 def _put_below(given: Arguments, config: str, document: Document, started: Started, context: Context) -> None:
     """The file's settings, where no flag says otherwise."""
     try:
-        directories = context.files.directories(document.source, started.command.directory)
-        file = _of_file(dotted.leaves(context.files.document(context.files.find(config, directories)), "toml"))
+        file = _of_file(dotted.leaves(context.open(config, document, started), "toml"))
     except Unknown as missing:
         given.open = given.open or missing.reason
         return

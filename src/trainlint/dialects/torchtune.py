@@ -276,8 +276,7 @@ def _launched(
     open_: str | None = "no --config is given" if config is None else config.unknown
     if config is not None and config.text is not None:
         try:
-            directories = context.files.directories(document.source, started.command.directory)
-            found = dotted.leaves(context.files.document(context.files.find(config.text, directories)), "omegaconf")
+            found = dotted.leaves(context.open(config.text, document, started), "omegaconf")
         except Unknown as missing:
             open_ = missing.reason
     more = dotted.override(found, document.source, overrides, COMPONENT)

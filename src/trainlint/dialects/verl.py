@@ -321,8 +321,7 @@ def _own_config(
         return None if name.text.removesuffix(".yaml") in SHIPPED else f"{name.text} is not on this machine"
     file = f"{folder.text}/{name.text}" + ("" if name.text.endswith(".yaml") else ".yaml")
     try:
-        directories = context.files.directories(document.source, started.command.directory)
-        found.update(dotted.leaves(context.files.document(context.files.find(file, directories)), "omegaconf"))
+        found.update(dotted.leaves(context.open(file, document, started), "omegaconf"))
     except Unknown as missing:
         return missing.reason
     return None

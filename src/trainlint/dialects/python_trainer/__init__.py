@@ -98,9 +98,8 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
     name = started.program.text or ""
     if not name.endswith(".py"):
         return None
-    directories = context.files.directories(document.source, started.command.directory)
     try:
-        script = context.files.document(context.files.find(name, directories))
+        script = context.open(name, document, started)
     except Unknown:
         return None
     found = [*_launches(script, context)]
