@@ -100,15 +100,7 @@ def from_command(
         facts,
         lambda fact: f"{flag}{dialect.spell(fact) or fact}",
         context.stated,
-        context={
-            "files": context.files,
-            "directories": context.directories(document, started),
-            "started": started,
-            "document": document,
-            "schema": schema,
-            "pinned": context.pinned,
-            **extra,
-        },
+        context=_kept(context, document, schema, context.directories(document, started), started=started, **extra),
     )
 
 
@@ -128,16 +120,21 @@ def from_tree(
         facts,
         lambda fact: dialect.spell(fact) or fact,
         context.stated,
-        context={
-            "files": context.files,
-            "directories": context.files.directories(document.source),
-            "document": document,
-            "schema": schema,
-            "pinned": context.pinned,
-            **extra,
-        },
+        context=_kept(context, document, schema, context.files.directories(document.source), **extra),
         part=dialect.part,
     )
+
+
+def _kept(context: Context, document: Document, schema: Schema, directories: list[Path], **more: Any) -> dict[str, Any]:
+    """What the derivations of a run may ask for besides its arguments."""
+    return {
+        "files": context.files,
+        "directories": directories,
+        "document": document,
+        "schema": schema,
+        "pinned": context.pinned,
+        **more,
+    }
 
 
 def _no_launcher(r: View) -> int:
