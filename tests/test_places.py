@@ -1,10 +1,10 @@
-"""Where the relative paths of a file may start."""
+"""What a path is called, and where the relative paths of a file may start."""
 
 from pathlib import Path
 
 import pytest
 
-from trainlint.places import starts
+from trainlint.places import called, starts
 from trainlint.text import SourceText
 
 
@@ -30,3 +30,15 @@ def test_without_a_repository_our_own_directory_counts(tmp_path: Path, monkeypat
     (tmp_path / "a").mkdir()
     monkeypatch.chdir(tmp_path / "a")
     assert _starts(tmp_path, repository=False)[-1] == "a"
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [("here/run.sh", "run.sh"), ("here/a/../run.sh", "run.sh"), ("elsewhere/run.sh", None), ("hereafter/run.sh", None)],
+)
+def test_a_path_is_called_as_seen_from_here(
+    file: str, name: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert called(tmp_path / file) == (name or str(tmp_path / file))

@@ -13,6 +13,7 @@ import tomli
 from pydantic import ValidationError
 
 from trainlint.config import Config, keys
+from trainlint.places import called
 from trainlint.settings import SettingsError, did_you_mean
 from trainlint.text import Position, SourceText, Unreadable
 from trainlint.toml_places import Key, places
@@ -190,11 +191,3 @@ def _dotted(key: Key) -> str:
             shown = part if part.replace("-", "").replace("_", "").isalnum() else f'"{part}"'
             text += f".{shown}" if text else shown
     return text
-
-
-def called(file: Path) -> str:
-    """As seen from the working directory, where it is below it."""
-    try:
-        return str(file.relative_to(Path.cwd()))
-    except ValueError:
-        return str(file)

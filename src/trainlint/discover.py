@@ -16,6 +16,7 @@ from pathlib import Path
 
 from trainlint.findings import Skipped
 from trainlint.patterns import Patterns, exclude_file, read_ignore_file, repository_of
+from trainlint.places import called
 from trainlint.plugins import installed
 from trainlint.readers import SUFFIXES
 from trainlint.settings import DEFAULT_EXCLUDE, FileChoice
@@ -216,20 +217,12 @@ def _unlisted(walk: _Walk, error: OSError) -> None:
 
 
 def _ignore_file(shown: Path, file: Path) -> Patterns | None:
-    return read_ignore_file(file, label=_shown(shown / ".gitignore"))
+    return read_ignore_file(file, label=called(shown / ".gitignore"))
 
 
 def _exclude_of(repository: Path) -> Patterns | None:
     file = exclude_file(repository)
-    return read_ignore_file(file, repository, _shown(file)) if file is not None else None
-
-
-def _shown(file: Path) -> str:
-    """A path as seen from the working directory, where that is shorter."""
-    try:
-        return str(file.relative_to(Path.cwd()))
-    except ValueError:
-        return str(file)
+    return read_ignore_file(file, repository, called(file)) if file is not None else None
 
 
 def _ruled_out(absolute: Path, directory: bool, ignores: list[Patterns], exclude: Iterable[Patterns]) -> str | None:
@@ -285,8 +278,3 @@ def why_not(path: Path) -> str | None:
 @cache
 def _plugin_hints() -> tuple[bytes, ...]:
     return tuple(hint.encode() for plugin in installed() for hint in plugin.hints)
-
-
-def promising(path: Path) -> bool:
-    """Is a file worth parsing?"""
-    return why_not(path) is None

@@ -10,10 +10,11 @@ from types import MappingProxyType
 from typing import Any
 
 from trainlint.config import ADDED, TABLES, Config
-from trainlint.config_file import ConfigError, Source, called, load_chain, nearest, resolve, validate
+from trainlint.config_file import ConfigError, Source, load_chain, nearest, resolve, validate
 from trainlint.derive.catalogue import CatalogueError
 from trainlint.derive.catalogue import load as load_models
 from trainlint.patterns import Patterns
+from trainlint.places import called
 from trainlint.ruleset import catalogue
 from trainlint.ruleset.expressions import RuleError
 from trainlint.ruleset.file import Rule

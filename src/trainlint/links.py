@@ -15,7 +15,7 @@ from typing import Any
 
 from trainlint.document import Document, Written
 from trainlint.facts import Unknown
-from trainlint.places import starts
+from trainlint.places import called, starts
 from trainlint.rows import MAX_BYTES, Rows, look, merged
 from trainlint.text import SourceText, Unreadable
 
@@ -92,23 +92,23 @@ class Files:
 
     def document(self, path: Path) -> Document:
         """The file, read and parsed, called as seen from the working directory. Raises `Unknown` where it cannot be."""
-        called = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+        name = called(path)
         if path in self._written:
             written = self._written[path]
             if written.text is None:
-                raise Unknown(f"{called} is written by the script, with values that only a run knows")
+                raise Unknown(f"{name} is written by the script, with values that only a run knows")
             if path not in self._of_script:
-                self._of_script[path] = self.parse(SourceText(called, written.text, place=written.place))
+                self._of_script[path] = self.parse(SourceText(name, written.text, place=written.place))
             return self._of_script[path]
         if path not in self._documents:
             try:
-                self._documents[path] = self.parse(SourceText.load(path, called))
+                self._documents[path] = self.parse(SourceText.load(path, name))
             except Unreadable as error:
-                raise Unknown(f"{called} cannot be read: {error.reason}") from None
+                raise Unknown(f"{name} cannot be read: {error.reason}") from None
             except OSError as error:
-                raise Unknown(f"{called} cannot be read: {error.strerror}") from None
+                raise Unknown(f"{name} cannot be read: {error.strerror}") from None
             except ValueError:
-                raise Unknown(f"{called} is of no known format") from None
+                raise Unknown(f"{name} is of no known format") from None
         return self._documents[path]
 
     def open(self, name: str, directories: list[Path]) -> Document:

@@ -6,7 +6,6 @@ library's ranges state nothing. The nearest file that names a package decides, e
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from packaging.specifiers import Specifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from trainlint.places import called
 from trainlint.text import Location, SourceText, Span, Unreadable
 
 COMMENT = re.compile(r"(^|\s)#.*$")
@@ -64,8 +64,7 @@ class Pins:
 
 def _load(path: Path) -> SourceText | None:
     try:
-        called = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
-        return SourceText.load(path, called) if path.is_file() else None
+        return SourceText.load(path, called(path)) if path.is_file() else None
     except (OSError, Unreadable):
         return None
 

@@ -1,12 +1,18 @@
-"""Where the relative paths of a file may start."""
+"""Where files are: what a path is called, and where the relative ones of a file may start."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from trainlint.text import SourceText
 
 MAX_LEVELS = 6
+
+
+def called(file: Path) -> str:
+    """As seen from the working directory, where it is below it."""
+    return os.path.relpath(file) if file.is_relative_to(Path.cwd()) else str(file)
 
 
 def starts(source: SourceText, directory: str | None = "") -> list[Path]:

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from trainlint.cli import options
-from trainlint.config_file import called
 from trainlint.effective import Configuration
+from trainlint.places import called
 from trainlint.settings import Settings
 
 

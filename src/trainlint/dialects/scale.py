@@ -31,16 +31,6 @@ def value(r: View, *names: str, absent: Any = None) -> Any:
     return absent
 
 
-def or_else(name: str, otherwise: Any) -> Derivation:
-    """The argument; `otherwise` where it is null."""
-
-    def derive(r: View) -> Any:
-        found = r.arg(name)
-        return otherwise if found is None else found
-
-    return derive
-
-
 def replicas(*degrees: str) -> Derivation:
     """Data-parallel replicas: processes divided by the degrees (names of arguments) of model parallelism."""
 
@@ -86,8 +76,3 @@ def spread(r: View, names: Iterable[str], otherwise: str) -> str:
 def last_part(text: Any) -> str:
     """`AdamW` of `torch.optim.AdamW`."""
     return str(text).rpartition(".")[2]
-
-
-def ratio_of_steps(r: View) -> int:
-    """Warmup in steps from its share."""
-    return int(r.warmup_ratio * r.total_steps)

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from trainlint.places import called
 from trainlint.scripts.names import Library, Module
 from trainlint.text import Location, SourceText, Span, Unreadable
 
@@ -48,9 +49,8 @@ class Sources(Mapping[str, str]):
 
 def load(file: Path) -> SourceText | None:
     """The text of a file under the name a person would call it by; None where it cannot be read."""
-    called = str(file.relative_to(Path.cwd())) if file.is_relative_to(Path.cwd()) else str(file)
     try:
-        return SourceText.load(file, called)
+        return SourceText.load(file, called(file))
     except (OSError, Unreadable):
         return None
 
