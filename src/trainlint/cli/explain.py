@@ -18,9 +18,7 @@ from trainlint.effective import Configuration
 @click.option("--coverage", is_flag=True, help="Show which arguments were not understood, and why.")
 @options.STRICT_UNKNOWN
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", help="How to show it.")
-@click.option(
-    "--stdin-filename", metavar="NAME", help="What to call the text read from stdin; its suffix says the format."
-)
+@options.STDIN_FILENAME
 def command(
     paths: tuple[str, ...],
     configuration: Configuration,

@@ -50,9 +50,7 @@ if TYPE_CHECKING:
 @click.option("--quiet", "-q", is_flag=True, help="Print findings only.")
 @click.option("--show-files", is_flag=True, help="List the files, and why others were passed over.")
 @click.option("--watch", is_flag=True, help="Lint again whenever a file changes.")
-@click.option(
-    "--stdin-filename", metavar="NAME", help="What to call the text read from stdin; its suffix says the format."
-)
+@options.STDIN_FILENAME
 def command(
     paths: tuple[str, ...],
     configuration: Configuration,
@@ -155,24 +153,19 @@ def _apply_baseline(outcome: Outcome, given: Path | None) -> None:
 
 def _report(report: Report, wanted: list[Output], *, quiet: bool, statistics: bool, suppressed: bool) -> None:
     from trainlint.reporters import ReporterError, wants_color, write
+    from trainlint.reporters.terminal import columns
 
     counted = next((output.format for output in wanted if output.path is None), "text") if statistics else None
     if counted:
         wanted = [output for output in wanted if output.path is not None]
     try:
-        write(report, wanted, color=wants_color(sys.stdout), width=_width(), quiet=quiet, suppressed=suppressed)
+        write(report, wanted, color=wants_color(sys.stdout), width=columns(), quiet=quiet, suppressed=suppressed)
     except ReporterError as error:
         raise click.UsageError(str(error)) from None
     if counted:
         from trainlint.reporters.statistics import render
 
         sys.stdout.write(render(report, "json" if counted == "json" else "text"))
-
-
-def _width() -> int:
-    import shutil
-
-    return min(shutil.get_terminal_size((100, 24)).columns, 120)
 
 
 def _show_files(report: Report) -> int:

@@ -80,6 +80,10 @@ NO_PLUGINS: Option = click.option(
 )  # fmt: skip
 """Eager: the values of other options may be what a plugin offers."""
 
+STDIN_FILENAME: Option = click.option(
+    "--stdin-filename", metavar="NAME", help="What to call the text read from stdin; its suffix says the format."
+)
+
 STRICT_UNKNOWN: Option = click.option(
     "--strict-unknown",
     is_flag=True,

@@ -91,9 +91,7 @@ def engine(ctx: click.Context, param: click.Parameter, value: str) -> Engine:
     help="Draw what was learned against what was lost.",
 )  # fmt: skip
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", help="How to report.")
-@click.option(
-    "--stdin-filename", metavar="NAME", help="What to call the text read from stdin; its suffix says the format."
-)
+@options.STDIN_FILENAME
 def command(
     paths: tuple[str, ...],
     configuration: Configuration,
@@ -146,9 +144,9 @@ def command(
         sys.stdout.write(to_json(experiments))
     else:
         from trainlint.probe.report_text import render
+        from trainlint.reporters.terminal import columns
 
-        width = min(click.get_current_context().terminal_width or _width(), 120)
-        sys.stdout.write("\n".join(render(experiment, width) for experiment in experiments))
+        sys.stdout.write("\n".join(render(experiment, columns()) for experiment in experiments))
     if plot is not None:
         _draw(experiments, plot)
     sys.exit(2 if refused else 0 if experiments else 3)
@@ -230,13 +228,6 @@ def _draw(experiments: Sequence[Experiment], file: Path) -> None:
         atomic.replace(file, svg(measured).encode())
     except OSError as error:
         raise click.UsageError(f"{file}: cannot be written: {error.strerror or error}") from None
-
-
-def _width() -> int:
-    """Columns of the terminal."""
-    import shutil
-
-    return shutil.get_terminal_size((100, 24)).columns
 
 
 if __name__ == "__main__":

@@ -1,12 +1,22 @@
-"""Text that is safe in a terminal and in a log, and how many terminal cells it takes."""
+"""Text that is safe in a terminal and in a log, and how much of the terminal it takes."""
 
 from __future__ import annotations
 
+import shutil
 import unicodedata
 from bisect import bisect_right
 from itertools import accumulate
 
+from trainlint.reporters.style import WIDTH
+
 TAB = 4
+WIDEST = 120
+"""Longer lines are hard to read, however wide the terminal is."""
+
+
+def columns() -> int:
+    """How wide a text on the standard output may be."""
+    return min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDEST)
 
 
 def cells(line: str) -> list[tuple[str, int]]:
