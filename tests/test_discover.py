@@ -12,13 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from helpers_corpus import CORPUS, needs_corpus
 from trainlint.discover import Found, default_choice, discover
 from trainlint.linter import Linter
 from trainlint.patterns import Patterns
 from trainlint.settings import FileChoice
 from trainlint.text import SourceText
 
-CORPUS = Path(__file__).parents[2] / "shared" / "corpus"
 RUN = "torchrun train.py --learning_rate 1e-4\n"
 NO_CONFIG = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "GIT_DIR": None, "GIT_WORK_TREE": None}
 
@@ -349,7 +349,7 @@ def test_a_path_that_is_not_there_is_left_to_the_reader(tmp_path: Path) -> None:
     assert (entry.path, entry.explicit) == (tmp_path / "none.sh", True)
 
 
-@pytest.mark.skipif(not CORPUS.is_dir(), reason="the real configurations are not here")
+@needs_corpus
 def test_no_run_of_the_corpus_is_missed() -> None:
     linter = Linter()
     missed = []

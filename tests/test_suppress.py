@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers_corpus import needs_corpus, real_files
 from helpers_fixes import fixed
 from helpers_shell import bash_launches
 from trainlint import readers, suppress
@@ -623,15 +624,13 @@ def test_any_text_can_be_judged(text: str) -> None:
 
 # ---------------------------------------------------------------------------------------------------- real files
 
-CORPUS = ROOT.parent / "shared" / "corpus"
 
-
-@pytest.mark.skipif(not CORPUS.is_dir(), reason="the real configurations lie beside the checkout, if at all")
+@needs_corpus
 def test_real_files_mean_the_same_with_their_suppressions() -> None:
     import yaml
 
     seen = 0
-    for file in sorted([*CORPUS.rglob("*.yaml"), *CORPUS.rglob("*.yml")])[::12]:
+    for file in real_files("yaml", "yml")[::12]:
         source = SourceText.load(file, file.name)
         document = readers.read(source)
         if document.root is None or not document.root.entries:
@@ -776,7 +775,8 @@ def test_comments_are_added_to_notebooks(
         "nbformat": 4,
     }
     text = json.dumps(content, ensure_ascii=ascii, indent=indent).replace("\n", newline) + newline
-    found = json.loads(ignored(text, reason))
+    hushed = ignored(text, reason)
+    found = json.loads(hushed)
     written = ["".join(cell["source"]) for cell in found["cells"]]
     assert (written[0], written[2]) == (cells[0], cells[2])
     assert found.keys() == content.keys()
@@ -785,7 +785,7 @@ def test_comments_are_added_to_notebooks(
     assert len(after) == len(before)
     assert all(now.startswith(line) for now, line in zip(after, before, strict=True))
     assert " ".join(reason.split()) in written[1]
-    assert rules_in("a.ipynb", ignored(text, reason)) == set()
+    assert rules_in("a.ipynb", hushed) == set()
 
 
 def test_a_comment_of_a_notebook_stands_above_what_takes_none() -> None:

@@ -1,15 +1,13 @@
-"""Real files beside the checkout: each is read by its own framework's dialect or describes no run."""
+"""Real files: each is read by its own framework's dialect or describes no run."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
+from helpers_corpus import CORPUS, needs_corpus
 from trainlint.linter import Linter
 from trainlint.text import SourceText
 
-CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 LEAST = {
     "torchtune": 0.85, "torchtitan": 1.0, "verl": 0.6, "litgpt": 1.0, "llm-foundry": 0.9, "gpt-neox": 0.8, "nanotron": 1.0,
     "olmo": 1.0,
@@ -17,7 +15,7 @@ LEAST = {
 """The share of a framework's files that describe a training run: others generate, evaluate, or are parts of one."""
 
 
-@pytest.mark.skipif(not (CORPUS / "INDEX.tsv").exists(), reason="the real configurations are not here")
+@needs_corpus
 @pytest.mark.parametrize("dialect", LEAST)
 def test_agreement_with_the_index(dialect: str) -> None:
     rows = [line.split("\t") for line in (CORPUS / "INDEX.tsv").read_text("utf-8").splitlines()[1:]]

@@ -16,14 +16,14 @@ import pytest
 import tomli
 import yaml
 
+from helpers_corpus import CORPUS, needs_corpus, real_files
 from helpers_fixes import fixed
 from trainlint.fixer.apply import Fixed
 from trainlint.fixer.write import write
 from trainlint.settings import Settings, state
 from trainlint.text import SourceText, Unreadable
 
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
-FILES = sorted(file for kind in ("yaml", "yml", "json", "toml") for file in CORPUS.rglob(f"*.{kind}"))
+FILES = real_files("yaml", "yml", "json", "toml")
 STEP = 1 if os.environ.get("TRAINLINT_WHOLE_CORPUS") else 3
 SETTINGS = Settings(profile="strict", stated=state(world_size=1, tokens=100_000_000))
 """As many findings as can be had."""
@@ -73,7 +73,7 @@ def check_bytes(before: bytes, result: Fixed, after: bytes) -> None:
     assert after == mark + text.encode()
 
 
-@pytest.mark.skipif(not FILES, reason="the corpus is not here")
+@needs_corpus
 @pytest.mark.parametrize("part", range(PARTS))
 def test_real_files(part: int, tmp_path: Path) -> None:
     changed = 0

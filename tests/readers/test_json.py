@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers_corpus import needs_corpus, real_files
 from trainlint.document import Document, Node, Problem
 from trainlint.readers import json as reader
 from trainlint.readers.scalars import plain, resolve
 from trainlint.text import SourceText, apply
 
-FILES = sorted((Path(__file__).parents[3] / "shared" / "corpus").rglob("*.json"))
+FILES = real_files("json")
 LENIENT = {"file/json-comment", "file/trailing-comma"}
 quick = settings(max_examples=200)
 
@@ -247,9 +247,8 @@ def test_nothing_raises(text: str) -> None:
     read(text)
 
 
+@needs_corpus
 def test_real_files_read_as_json_reads_them() -> None:
-    if not FILES:
-        pytest.skip("no shared/corpus beside the checkout")
     for file in FILES:
         assert_agrees(SourceText.load(file).text)
 

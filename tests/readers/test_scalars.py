@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import datetime
-from pathlib import Path
 
 import pytest
 import yaml as pyyaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers_corpus import needs_corpus, real_files
 from trainlint.document import Node
 from trainlint.readers import detect, read
 from trainlint.readers.scalars import Dialect, plain, resolve
 from trainlint.text import SourceText
 
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 quick = settings(max_examples=500)
 
 
@@ -144,12 +143,10 @@ def omegaconf_loader() -> type:
     return get_yaml_loader()
 
 
+@needs_corpus
 def test_real_files_resolve_as_omegaconf_does() -> None:
     loader = omegaconf_loader()
-    files = sorted(CORPUS.rglob("*.yaml"))[::4]
-    if not files:
-        pytest.skip("no shared/corpus beside the checkout")
-    for file in files:
+    for file in real_files("yaml")[::4]:
         source = SourceText.load(file)
         try:
             expected = pyyaml.load(source.text, loader)

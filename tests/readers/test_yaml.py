@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,13 +11,13 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers_corpus import needs_corpus, real_files
 from trainlint.document import Document, Node, Problem
 from trainlint.readers import yaml as reader
 from trainlint.readers.scalars import plain, resolve
 from trainlint.text import SourceText
 
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
-FILES = sorted(file for suffix in ("yaml", "yml") for file in CORPUS.rglob(f"*.{suffix}"))
+FILES = real_files("yaml", "yml")
 quick = settings(max_examples=200)
 
 
@@ -369,9 +368,8 @@ def assert_slices_read_alike(text: str) -> None:
 # ------------------------------------------------------------------------------------------------ real files
 
 
+@needs_corpus
 def test_real_files_read_as_pyyaml_reads_them() -> None:
-    if not FILES:
-        pytest.skip("no shared/corpus beside the checkout")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     for file in FILES:
         source = SourceText.load(file)
@@ -381,9 +379,8 @@ def test_real_files_read_as_pyyaml_reads_them() -> None:
         assert same(value, yaml.load(source.text, loader)), file
 
 
+@needs_corpus
 def test_scalars_of_real_files_read_alone() -> None:
-    if not FILES:
-        pytest.skip("no shared/corpus beside the checkout")
     for file in FILES[::8]:
         assert_slices_read_alike(SourceText.load(file).text)
 

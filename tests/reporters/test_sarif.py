@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers_corpus import CORPUS
 from reporters.reports import SCRIPT, at, before, finding, sample
 from trainlint.findings import Fix, Hidden, InternalError, NotEvaluated, Related, Report, RuleInfo
 from trainlint.linter import Linter
@@ -66,7 +67,6 @@ def test_any_text_makes_a_valid_log(standard, content, data):
 
 
 ROOT = Path(__file__).parents[2]
-CORPUS = ROOT.parent / "shared" / "corpus"
 
 
 def real(directory: Path, step: int) -> Report:
