@@ -15,7 +15,7 @@ from trainlint.derive.catalogue import CatalogueError
 from trainlint.derive.catalogue import load as load_models
 from trainlint.patterns import Patterns
 from trainlint.places import called
-from trainlint.ruleset import catalogue
+from trainlint.ruleset import catalogue, shipped
 from trainlint.ruleset.expressions import RuleError
 from trainlint.ruleset.file import Rule
 from trainlint.selection import check
@@ -58,6 +58,7 @@ class Configuration:
 
     def anew(self) -> Configuration:
         """The same, with nothing remembered of files that may have changed since."""
+        shipped.cache_clear()
         _catalogue.cache_clear()
         load_models.cache_clear()
         return Configuration(*self._given)

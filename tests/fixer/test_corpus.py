@@ -28,6 +28,7 @@ STEP = 1 if os.environ.get("TRAINLINT_WHOLE_CORPUS") else 3
 SETTINGS = Settings(profile="strict", stated=state(world_size=1, tokens=100_000_000))
 """As many findings as can be had."""
 PARTS = 8
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def load(file: Path) -> Any:
@@ -36,7 +37,7 @@ def load(file: Path) -> Any:
     try:
         if file.suffix == ".toml":
             return [tomli.loads(text)]
-        return [json.loads(text)] if file.suffix == ".json" else list(yaml.safe_load_all(text))
+        return [json.loads(text)] if file.suffix == ".json" else list(yaml.load_all(text, LOADER))
     except (ValueError, yaml.YAMLError):
         return None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers_corpus import needs_corpus, real_files
-from trainlint.document import Document, Node, Problem
+from helpers_trees import nodes, same
+from trainlint.document import Document, Problem
 from trainlint.readers import yaml as reader
 from trainlint.readers.scalars import plain, resolve
 from trainlint.text import SourceText
@@ -29,21 +29,6 @@ def problem(text: str, kind: str = "file/syntax-error") -> Problem:
     [found] = read(text).problems
     assert found.kind == kind
     return found
-
-
-def nodes(node: Node | None) -> Iterator[Node]:
-    if node is None:
-        return
-    yield node
-    for entry in node.entries:
-        yield from nodes(entry.key)
-        yield from nodes(entry.value)
-    for element in node.elements:
-        yield from nodes(element)
-
-
-def same(left: object, right: object) -> bool:
-    return left == right or repr(left) == repr(right)  # NaN
 
 
 def assert_agrees(text: str) -> None:

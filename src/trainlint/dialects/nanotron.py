@@ -41,14 +41,6 @@ def _clip(r: View) -> float:
     return 0.0 if clip is None else float(clip)
 
 
-def _interval(name: str) -> Derivation:
-    def derive(r: View) -> int | None:
-        steps = r.arg(name)
-        return int(steps) if steps and steps > 0 else None
-
-    return derive
-
-
 def _saves(r: View) -> bool:
     return r.given("checkpoints") and bool(r.arg("checkpoints"))
 
@@ -107,7 +99,7 @@ FACTS: dict[str, Derivation] = {
     "packing": lambda r: True,
     "zero_stage": arg("optimizer.zero_stage"),
     "eval_strategy": lambda r: "steps" if r.eval_steps else "no",
-    "eval_steps": _interval("tokens.val_check_interval"),
+    "eval_steps": scale.interval("tokens.val_check_interval"),
     "save_strategy": lambda r: "steps" if _saves(r) else "no",
     "save_steps": lambda r: r.arg("checkpoints.checkpoint_interval") if _saves(r) else None,
     "output_dir": arg("checkpoints.checkpoints_path"),

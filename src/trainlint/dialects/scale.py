@@ -32,6 +32,16 @@ def value(r: View, *names: str, absent: Any = None) -> Any:
     return absent
 
 
+def interval(name: str) -> Derivation:
+    """Steps between two of something; None where 0 or less switches it off."""
+
+    def derive(r: View) -> int | None:
+        steps = r.arg(name)
+        return int(steps) if steps and steps > 0 else None
+
+    return derive
+
+
 def replicas(*degrees: str) -> Derivation:
     """Data-parallel replicas: processes divided by the degrees (names of arguments) of model parallelism."""
 

@@ -134,14 +134,6 @@ def _datasets(r: View) -> list[str]:
     return found
 
 
-def _interval(name: str) -> Derivation:
-    def derive(r: View) -> int | None:
-        steps = r.arg(name)
-        return int(steps) if steps and steps > 0 else None
-
-    return derive
-
-
 def _model(r: View) -> str:
     if not is_sft(r):
         return str(r.arg("actor_rollout_ref.model.path"))
@@ -176,9 +168,9 @@ FACTS: dict[str, Derivation] = {
     "datasets": _datasets,
     "packing": lambda r: False,
     "eval_strategy": lambda r: "steps" if r.eval_steps else "no",
-    "eval_steps": _interval("trainer.test_freq"),
+    "eval_steps": scale.interval("trainer.test_freq"),
     "save_strategy": lambda r: "steps" if r.save_steps else "no",
-    "save_steps": _interval("trainer.save_freq"),
+    "save_steps": scale.interval("trainer.save_freq"),
     "output_dir": arg("trainer.default_local_dir"),
     "gradient_checkpointing": _either(
         "model.enable_gradient_checkpointing", "actor_rollout_ref.model.enable_gradient_checkpointing"

@@ -25,14 +25,21 @@ def home() -> Path:
     raise RuleError(f"the rules that come with trainlint are missing beside {package}")
 
 
+@cache
+def shipped() -> dict[str, Rule]:
+    """The rules that come with trainlint, by id."""
+    rules: dict[str, Rule] = {}
+    _add(rules, home())
+    return rules
+
+
 def catalogue(extra: Iterable[Path] = ()) -> dict[str, Rule]:
     """All rules by id: trainlint's own, those of plugins, those of the user's directories `extra`.
 
     Raises `RuleError` for a page that cannot be used. If it is a plugin's, none of its pages is used and the plugin's error
     is noted instead.
     """
-    rules: dict[str, Rule] = {}
-    _add(rules, home())
+    rules = dict(shipped())
     seen = {home()}
     for plugin, directory in (*((p, p.rules) for p in plugins.installed()), *((None, path) for path in extra)):
         if directory is None or directory.resolve() in seen:
