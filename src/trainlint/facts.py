@@ -204,7 +204,7 @@ class Run:
         if name in self.context.get("elsewhere", ()):
             return True
         block = self._block(name)
-        unknown = self.arguments.open if block is None else block.unknown
+        unknown = (block.unknown if block is not None else None) or self.arguments.open
         if unknown is not None:
             raise Unknown(unknown, name)
         return False
