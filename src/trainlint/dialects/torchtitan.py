@@ -128,8 +128,7 @@ def _of_file(found: dotted.Leaves, open_: str | None = None) -> Arguments:
     """A key that JobConfig lacks is refused, unless the file extends it; a section of its own says that the command does."""
     sections = {name.partition(".")[0] for name in SCHEMA}
     extended = any(
-        (scale.last_part(name).startswith("custom_")
-        and leaf.value)
+        (scale.last_part(name).startswith("custom_") and leaf.value)
         or not get_close_matches(name.partition(".")[0], sections)
         for name, leaf in found.items()
     )
