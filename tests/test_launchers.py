@@ -56,6 +56,12 @@ def started(script: str) -> Started:
             "t.py",
             8,
         ),
+        (
+            "torchrun --master_addr $ADDR --master_port $PORT --nnodes 1 --nproc_per_node 4 t.py",
+            "torchrun",
+            "t.py",
+            4,
+        ),
         ("conda run -n trl --no-capture-output torchrun --nproc_per_node 2 t.py", "torchrun", "t.py", 2),
         ("timeout -k 9 3h deepspeed --num_gpus 4 t.py", "deepspeed", "t.py", 4),
         ("mpirun -np 8 --hostfile hosts -x PATH python t.py", "python", "t.py", 8),
