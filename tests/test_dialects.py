@@ -275,6 +275,14 @@ def test_trl_yaml_takes_numbers_in_text() -> None:
     assert not run.launch.first.arguments.issues
 
 
+def test_without_a_list_peft_chooses_the_modules_by_the_models_type() -> None:
+    flags = "accelerate launch -m trl.scripts.sft --use_peft --output_dir o --dataset_name d --model_name_or_path "
+    assert facts(flags + "meta-llama/Llama-3.1-70B")["target_modules"] == ["q_proj", "v_proj"]
+    assert facts(flags + "meta-llama/Llama-3.1-70B")["lora_parameters"] == 80 * 16 * (2 * 8192 + 8192 + 1024)
+    assert facts(flags + "gpt2")["target_modules"] == ["c_attn"]
+    assert facts(flags + "acme/unheard-of").unknown("target_modules")
+
+
 def test_trl_without_use_peft_trains_everything() -> None:
     assert facts(TRL.replace("use_peft: true", ""), "sft.yaml")["method"] == "full"
 

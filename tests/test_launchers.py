@@ -45,6 +45,26 @@ def started(script: str) -> Started:
         ("srun --ntasks=8 python t.py", "python", "t.py", 8),
         ("srun -l --ntasks 8 --job-name a python t.py", "python", "t.py", 8),
         ("srun -u -N 2 --ntasks-per-node 4 --kill-on-bad-exit python t.py", "python", "t.py", 8),
+        (
+            "#SBATCH -N2 --gres=gpu:a100:4\nsrun torchrun --nnodes $SLURM_NNODES --nproc_per_node "
+            "$SLURM_GPUS_ON_NODE t.py",
+            "torchrun",
+            "t.py",
+            8,
+        ),
+        (
+            "#SBATCH --nodes=4 # four\n#SBATCH --ntasks-per-node 2\nN=$((SLURM_JOB_NUM_NODES * SLURM_NTASKS_PER_NODE))\n"
+            "accelerate launch --num_processes $N t.py",
+            "accelerate",
+            "t.py",
+            8,
+        ),
+        (
+            "torchrun --master_addr $ADDR --master_port $PORT --nnodes 1 --nproc_per_node 4 t.py",
+            "torchrun",
+            "t.py",
+            4,
+        ),
         ("conda run -n trl --no-capture-output torchrun --nproc_per_node 2 t.py", "torchrun", "t.py", 2),
         ("timeout -k 9 3h deepspeed --num_gpus 4 t.py", "deepspeed", "t.py", 4),
         ("mpirun -np 8 --hostfile hosts -x PATH python t.py", "python", "t.py", 8),
@@ -85,6 +105,8 @@ def test_flags_of_a_shell_script_are_its_own() -> None:
         ("deepspeed --hostfile hosts --num_gpus 8 t.py", "hostfile"),
         ("python t.py", "every GPU"),
         ("srun python t.py", "srun decides"),
+        ("#SBATCH --nodes=2-4\ntorchrun --nnodes $SLURM_NNODES t.py", "SLURM_NNODES"),
+        ("#SBATCH --gres=shard:2\ntorchrun --nproc_per_node $SLURM_GPUS_ON_NODE t.py", "SLURM_GPUS_ON_NODE"),
         ("mpirun --hostfile hosts python t.py", "mpirun decides"),
         ("export CUDA_VISIBLE_DEVICES=0\nssh node1 python t.py", "every GPU"),
     ],

@@ -265,7 +265,10 @@ def test_sequence_parallelism_divides_the_rest_of_the_activations() -> None:
 def test_the_card_of_a_megatron_script_has_the_origin_of_every_number(tmp_path: Path) -> None:
     (tmp_path / "run.sh").write_text(MEGATRON.format("--vocab-size 32000 --use-distributed-optimizer"))
     card = trainlint("explain", "--origins", "--gpu", "H100-80G", "run.sh", cwd=tmp_path).stdout
-    for title in ("MODEL    6.74B parameters", "MEMORY   about ", "COST     2.1e20 FLOPs", "10 kept = 809 GB"):
+    for title in (
+        *("MODEL    6.74B parameters", "MEMORY   about ", "COST     2.1e20 FLOPs", "10 kept = 809 GB"),
+        *(" = 5.24B tokens · ", "≈ 149 GPU-hours", " = 9.31 hours on 16 GPUs"),
+    ):
         assert title in card
     for name in (
         "model_parameters",
@@ -293,6 +296,25 @@ def test_what_the_run_costs() -> None:
     assert run(method="lora", more=LORA + "save_total_limit: 3")["checkpoints_kept"] == 3
     assert run(method="lora", more=LORA + "save_strategy: 'no'")["checkpoints_kept"] == 0
     assert run(method="lora", more=LORA).launch.fact("gpu_hours").missing == "gpu_flops"
+
+
+def test_examples_that_are_not_packed_cost_what_they_have(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "notes.json").write_text("[" + ",".join(['{"text": "some words"}'] * 1000) + "]")
+    (tmp_path / "data" / "dataset_info.json").write_text('{"notes": {"file_name": "notes.json"}}')
+    text = YAML.format(model="gpt2", method="full", stage="sft", more="num_train_epochs: 2\nwarmup_steps: 4000\n")
+    (tmp_path / "t.yaml").write_text(text)
+    found = facts(text, "t.yaml", folder=tmp_path, world_size=1)
+    assert found["training_flops"] == pytest.approx(found["flops_per_token"] * found["dataset_tokens"] * 2)
+    card = trainlint("explain", "--world-size", "1", "t.yaml", cwd=tmp_path).stdout
+    assert " = at most " in card
+    assert " without padding" in card
+    assert "warmup 4,000 steps (not over at the end)" in card
+    assert "FLOPs · say the GPU with --gpu for the hours" in card
+    packed = facts(text + "packing: true\n", "t.yaml", folder=tmp_path, world_size=1)
+    assert packed["training_flops"] == pytest.approx(
+        packed["flops_per_token"] * packed["tokens_per_step"] * packed["total_steps"]
+    )
 
 
 def test_the_share_of_evaluation(tmp_path: Path) -> None:

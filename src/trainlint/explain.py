@@ -29,6 +29,8 @@ SHOWN_UNKNOWN = (
 )  # fmt: skip
 WIDTH = 9
 SHOWN_NAMES = 12
+SHORTEST = 0.1
+"""Hours. What takes less waits for anything but arithmetic."""
 
 
 def cards(launches: Iterable[Launch], *, origins: bool = False, coverage: bool = False) -> str:
@@ -235,10 +237,24 @@ def _step(card: _Card) -> list[str]:
     gpus = card.show("world_size", unit=" GPU" if card.value("world_size") == 1 else " GPUs")
     if card.value("data_parallel_size") not in (None, card.value("world_size")):
         gpus = f"{card.show('data_parallel_size')} replicas on {gpus}"
+    most = "at most " if card.value("packing") is False and card.value("tokens_per_step") is not None else ""
     return [
         f"{card.show('per_device_train_batch_size')} per device × {card.show('gradient_accumulation_steps')} accumulation"
-        f" × {gpus} × {card.show('sequence_length')} tokens = {card.show('tokens_per_step')} tokens/step"
+        f" × {gpus} × {card.show('sequence_length')} tokens = {most}{card.show('tokens_per_step')} tokens/step{_unpadded(card)}"
     ]
+
+
+def _unpadded(card: _Card) -> str:
+    """What examples that are not packed really have, where the data is here."""
+    if card.value("packing") is not False:
+        return ""
+    batch, tokens, examples = (
+        card.value(name) for name in ("effective_batch_size", "dataset_tokens", "dataset_examples")
+    )
+    if not (batch and tokens and examples):
+        return ""
+    card.used += ["dataset_tokens", "dataset_examples"]
+    return f", about {min(batch * tokens / examples, card.value('tokens_per_step')):,.0f} without padding"
 
 
 def _length(card: _Card) -> list[str]:
@@ -248,7 +264,7 @@ def _length(card: _Card) -> list[str]:
     if strategy == "steps":
         saves = f"saves every {card.show('save_steps')} steps"
         if isinstance(every, (int, float)) and every >= 1:
-            saves += f", first at step {every:g}"
+            saves += f", first at step {every:,g}"
             if total is not None and every > total:
                 saves += " (after the end)"
     evaluation = f"evaluation: {card.show('eval_strategy')}"
@@ -256,7 +272,10 @@ def _length(card: _Card) -> list[str]:
         evaluation = f"evaluation every {card.show('eval_steps')} steps"
     if card.value("eval_examples") and card.value("eval_strategy") != "no":
         evaluation += f" on {card.show('eval_examples')} examples"
-    return [f"{card.show('total_steps')} optimizer steps · {saves} · {evaluation}"]
+    steps = f"{card.show('total_steps')} optimizer steps"
+    if total is not None and card.value("packing") and (tokens := card.value("tokens_per_step")) is not None:
+        steps += f" = {_short(total * tokens)} tokens"
+    return [f"{steps} · {saves} · {evaluation}"]
 
 
 def _lr(card: _Card) -> list[str]:
@@ -265,13 +284,24 @@ def _lr(card: _Card) -> list[str]:
     warm = f"warmup {card.show('warmup_steps', unit=' steps')}"
     if warmup is None and card.value("warmup_ratio") is not None:
         warm = f"warmup {card.show('warmup_ratio')} of the steps"
+    if warmup and total and warmup >= total:
+        warm += " (not over at the end)"
     line = f"{card.show('learning_rate')} peak · {card.show('lr_scheduler_type')} · {warm}"
     if rate and total:
-        flat = card.value("lr_scheduler_type") in ("constant", "constant_with_warmup")
-        line += f" · Σlr ≈ {tidy(f'{rate * total * (1 if flat else 0.5):.2g}')}"
+        steps = _full_steps(card.value("lr_scheduler_type"), total, warmup or 0)
+        line += f" · Σlr ≈ {tidy(f'{rate * steps:.2g}')}"
     if rate and tokens:
         line += f" · {tidy(f'{rate / tokens:.1e}')} per token"
     return [line]
+
+
+def _full_steps(scheduler: str | None, total: float, warmup: float) -> float:
+    """How many steps at the peak would move the weights as far."""
+    if scheduler == "constant":
+        return total
+    if warmup >= total:
+        return total * total / warmup / 2
+    return total - warmup / 2 if scheduler == "constant_with_warmup" else total / 2
 
 
 def _safety(card: _Card) -> list[str]:
@@ -306,10 +336,13 @@ def _model(card: _Card) -> list[str]:
 
 
 def _count(card: _Card, name: str) -> str:
-    """`6.74B`"""
     card.used.append(name)
-    value = card.value(name)
-    for unit, scale in (("B", 1e9), ("M", 1e6)):
+    return _short(card.value(name))
+
+
+def _short(value: float) -> str:
+    """`6.74B`"""
+    for unit, scale in (("T", 1e12), ("B", 1e9), ("M", 1e6)):
         if value >= scale:
             return f"{value / scale:.3g}{unit}"
     return f"{value:,}"
@@ -332,23 +365,39 @@ def _memory(card: _Card) -> list[str]:
     lines = [" · ".join([*(said or [missing]), checkpointing])]
     known = [part for part in PARTS if card.value(f"memory_{part}")]
     if known:
-        parts = [f"{part} {card.show(f'memory_{part}', '.3g')}" for part in known]
+        open_ = [part for part in PARTS if card.launch.fact(f"memory_{part}").status == "unknown"]
+        parts = [f"{part} {card.show(f'memory_{part}', '.3g')}" for part in PARTS if part in {*known, *open_}]
         lines.append(" + ".join([*parts, f"CUDA {OVERHEAD:g}"]))
     if (card.value("memory_generation") or 0) > (card.value("memory_rollout") or 0):
         lines.append(f"{card.show('memory_generation', '.3g')} while answers are generated")
     return lines
 
 
+def _hours(value: float) -> str:
+    return ",.0f" if value >= 100 else ".3g"
+
+
+def _duration(hours: float) -> str:
+    return f"{hours / 24:,.3g} days" if hours >= 48 else f"{hours:.3g} hours"
+
+
 def _cost(card: _Card) -> list[str]:
     lines = []
     flops, hours, share = (card.value(name) for name in ("training_flops", "gpu_hours", "evaluation_share"))
     if flops is not None:
-        line = f"{card.show('training_flops', '.2g')} FLOPs".replace("e+", "e")
+        counted = card.value("dataset_tokens") is not None and card.value("stage") in ALONE
+        most = card.value("packing") is False and not counted
+        line = f"{'at most ' if most else ''}{card.show('training_flops', '.2g')} FLOPs".replace("e+", "e")
         if hours is not None:
-            line += f" ≈ {card.show('gpu_hours', '.3g')} GPU-hours at {card.show('mfu', '.0%')} of the peak"
+            line += f" ≈ {card.show('gpu_hours', _hours(hours))} GPU-hours at {card.show('mfu', '.0%')} of the peak"
             if "mfu" not in card.launch.first.stated:
                 low, high = (hours * card.value("mfu") / usual for usual in (0.5, 0.3))
-                line += f" ({tidy(f'{low:.3g}')} to {tidy(f'{high:.3g}')} at 50 to 30%)"
+                line += f" ({tidy(format(low, _hours(low)))} to {tidy(format(high, _hours(high)))} at 50 to 30%)"
+            gpus = card.value("world_size") or 1
+            if gpus > 1 and hours / gpus >= SHORTEST:
+                line += f" = {_duration(hours / gpus)} on {gpus} GPUs"
+        elif card.launch.fact("gpu_hours").missing == "gpu_flops":
+            line += f" · say the GPU with {OPTIONS['gpu_flops']} for the hours"
         if card.value("stage") not in (None, *ALONE, *COMPARISONS):
             line += " · generating answers comes on top"
         if share:

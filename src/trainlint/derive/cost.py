@@ -43,11 +43,21 @@ def comparisons(r: View) -> int:
 
 def training_flops(r: View) -> float:
     """Of the whole run, on all GPUs, without the attention's own products, which count in very long sequences."""
-    if not r.packing:
-        r.assume("every sequence is taken to be full")
     if r.stage not in ALONE and r.stage not in COMPARISONS:
         r.assume("answers are generated beside it")
-    return float(r.flops_per_token * r.tokens_per_step * r.sequences_per_example * r.total_steps)
+    return float(r.flops_per_token * _trained_tokens(r))
+
+
+def _trained_tokens(r: View) -> float:
+    """All steps are full of tokens where examples are packed; else only as many count as the data has."""
+    full = r.tokens_per_step * r.sequences_per_example * r.total_steps
+    if r.packing:
+        return float(full)
+    if r.stage not in ALONE or not r.run.fact("dataset_tokens").known:
+        r.assume("every sequence is taken to be full")
+        return float(full)
+    r.assume("without the padding")
+    return float(min(full, r.dataset_tokens * r.epochs))
 
 
 def gpu_hours(r: View) -> float:

@@ -191,9 +191,7 @@ class Options:
                 continue
             values = arity.get(key, 0)
             if values and rest:
-                self.given[key] = rest.pop(0)
-                if self.given[key].several and self.given[key].text is None:
-                    self.open = self.open or self.given[key].unknown
+                self.given[key] = rest.pop(0)  # `--master_addr $ADDR`: one word, as its author means it
             else:
                 self.given[key] = word
         self.rest = rest

@@ -7,7 +7,7 @@ from trainlint.dialects.base import Context, Dialect, arg, from_tree, names
 from trainlint.dialects.convert import from_loaded
 from trainlint.dialects.tables import Schema
 from trainlint.document import Document
-from trainlint.facts import Derivation, Run, View
+from trainlint.facts import Derivation, Run, Unknown, View
 
 SCHEMA = Schema("peft:LoraConfig")
 
@@ -18,6 +18,23 @@ def _listed(name: str) -> Derivation:
         return names([value]) if isinstance(value, str) else names(value)
 
     return derive
+
+
+_QUERY_VALUE, _FUSED = ["q_proj", "v_proj"], ["query_key_value"]
+DEFAULT_TARGETS = {
+    **dict.fromkeys(("llama", "mistral", "mixtral", "qwen2", "qwen3", "gemma", "gemma2", "opt"), _QUERY_VALUE),
+    **dict.fromkeys(("gpt_neox", "falcon", "bloom"), _FUSED),
+    "gpt2": ["c_attn"],
+}
+"""TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING of peft 0.10.0 to 0.21.2, the entries that all of them agree on."""
+
+
+def default_targets(r: View) -> list[str]:
+    """What gets an adapter where the configuration names no modules."""
+    if r.model_type not in DEFAULT_TARGETS:
+        raise Unknown(f"what PEFT chooses in a model of type {r.model_type} is not known", "target_modules")
+    r.assume("PEFT chooses them by the type of the model")
+    return DEFAULT_TARGETS[r.model_type]
 
 
 FACTS: dict[str, Derivation] = {

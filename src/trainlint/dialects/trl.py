@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from trainlint.derive import companions
-from trainlint.dialects import argv, hf_script, hf_trainer, scale, tree, trl_data
+from trainlint.dialects import argv, hf_script, hf_trainer, peft, scale, tree, trl_data
 from trainlint.dialects.base import Context, Dialect, arg, names
 from trainlint.dialects.convert import from_lax, from_text
 from trainlint.dialects.launchers import Started
@@ -94,6 +94,12 @@ def _adapter(derive: Derivation) -> Derivation:
     return lambda r: derive(r) if r.method in ("lora", "qlora") else None
 
 
+def _targets(r: View) -> list[str]:
+    if r.method == "full":
+        return []
+    return names(r.arg("lora_target_modules")) or peft.default_targets(r)
+
+
 def _mixed_precision(r: View) -> str:
     if r.given("fp16") and r.arg("fp16"):
         return "fp16"
@@ -140,7 +146,7 @@ FACTS: dict[str, Derivation] = {
     "lora_rank": _adapter(arg("lora_r")),
     "lora_alpha": _adapter(arg("lora_alpha")),
     "lora_dropout": _adapter(arg("lora_dropout")),
-    "target_modules": lambda r: names(r.arg("lora_target_modules")) if r.method != "full" else [],
+    "target_modules": _targets,
     "modules_to_save": lambda r: names(r.arg("lora_modules_to_save")) if r.method != "full" else [],
     "quantization_bits": lambda r: 4 if r.arg("load_in_4bit") else 8 if r.arg("load_in_8bit") else None,
     "mixed_precision": _mixed_precision,

@@ -9,6 +9,7 @@ from trainlint.readers.caller import ANYONE, Caller
 from trainlint.readers.shell.code import Code, walk
 from trainlint.readers.shell.interpret import Interpreter
 from trainlint.readers.shell.problems import find
+from trainlint.readers.shell.slurm import variables
 from trainlint.text import SourceText, Span
 
 __all__ = ["read"]
@@ -29,6 +30,7 @@ def read(source: SourceText, caller: Caller = ANYONE) -> Document:
             if node.type == "comment":
                 _comment(document, Span(code.start(node), code.end(node)))
         document.problems = find(code)
+        interpreter.initial.variables = {**variables(document.headers), **interpreter.initial.variables}
         interpreter.run_file(code)
     except RecursionError:
         start = source.line_span(1)
