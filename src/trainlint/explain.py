@@ -378,7 +378,7 @@ def _hours(value: float) -> str:
 
 
 def _duration(hours: float) -> str:
-    return f"{hours / 24:,.3g} days" if hours >= 48 else f"{hours:.3g} hours"
+    return f"{tidy(format(hours / 24, _hours(hours / 24)))} days" if hours >= 48 else f"{hours:.3g} hours"
 
 
 def _cost(card: _Card) -> list[str]:

@@ -108,7 +108,8 @@ def _datasets(r: View) -> list[str]:
         value = r.arg(name) if r.given(name) else None
         if value:
             return [str(part) for part in (value if isinstance(value, list) else [value]) if not _is_weight(part)]
-    raise Unknown("--data-path is not set", "datasets")
+    mocked = r.given("mock_data") and r.arg("mock_data")
+    raise Unknown("--mock-data makes its data up" if mocked else "--data-path is not set", "datasets")
 
 
 def _is_weight(part: Any) -> bool:
