@@ -454,6 +454,8 @@ def test_openrlhf_puts_models_on_gpus_of_their_own_or_together() -> None:
     asleep = facts(OPENRLHF.format("--train.colocate_all --vllm.enable_sleep --ds.enable_sleep"), gpu="H100-80G")
     assert asleep["memory_rollout"] == asleep["memory_critic"] == 0
     assert asleep["memory_generation"] == 40
+    asynchronous = facts(OPENRLHF.format("--train.colocate_all --train.async_enable"), gpu="H100-80G")
+    assert asynchronous["memory_rollout"] == asynchronous["memory_generation"] == 0
 
 
 def test_what_preference_tuning_and_reinforcement_learning_compute() -> None:
