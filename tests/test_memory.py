@@ -511,3 +511,30 @@ torchrun --nnodes 8 --nproc_per_node 8 pretrain_gpt.py --tensor-model-parallel-s
     )
     assert facts(text.format("--load checkpoints/llama_fp8"))["memory_weights"] == found["memory_weights"]
     assert "FP8" in facts(text.format("--fp8-format hybrid")).unknown("memory_activations")
+
+
+AXOLOTL = """\
+base_model: Qwen/Qwen2.5-7B
+datasets: [{path: notes, type: alpaca}]
+sequence_len: 4096
+micro_batch_size: 1
+num_epochs: 1
+learning_rate: 1.0e-5
+optimizer: adamw_torch_fused
+bf16: true
+"""
+
+
+def test_axolotl_recomputes_by_fsdp_and_shares_sequences() -> None:
+    block = "fsdp_version: 2\nfsdp_config: {offload_params: false, activation_checkpointing: true}\n"
+    found = facts(AXOLOTL + block, "run.yaml", world_size=8)
+    kept = facts(AXOLOTL + block.replace("true", "false"), "run.yaml", world_size=8)
+    assert found["gradient_checkpointing"]
+    assert 10 * found["memory_activations"] < kept["memory_activations"]
+    shared = facts(AXOLOTL + "context_parallel_size: 4\ngradient_accumulation_steps: 2\n", "run.yaml", world_size=8)
+    assert (shared["tokens_per_micro_step"], shared["effective_batch_size"]) == (1024, 4)
+
+
+def test_a_part_of_axolotls_weights_has_no_bound() -> None:
+    part = AXOLOTL + "unfrozen_parameters: ['^lm_head.weight$']\n"
+    assert "unfrozen_parameters" in facts(part, "run.yaml", world_size=1).unknown("memory_lower_bound")
