@@ -476,6 +476,8 @@ def test_openrlhf_puts_models_on_gpus_of_their_own_or_together() -> None:
     asleep = facts(OPENRLHF.format("--train.colocate_all --vllm.enable_sleep --ds.enable_sleep"), gpu="H100-80G")
     assert asleep["memory_rollout"] == asleep["memory_critic"] == 0
     assert asleep["memory_generation"] == 40
+    asynchronous = facts(OPENRLHF.format("--train.colocate_all --train.async_enable"), gpu="H100-80G")
+    assert asynchronous["memory_rollout"] == asynchronous["memory_generation"] == 0
 
 
 def test_what_preference_tuning_and_reinforcement_learning_compute() -> None:
@@ -531,3 +533,30 @@ torchrun --nnodes 8 --nproc_per_node 8 pretrain_gpt.py --tensor-model-parallel-s
     )
     assert facts(text.format("--load checkpoints/llama_fp8"))["memory_weights"] == found["memory_weights"]
     assert "FP8" in facts(text.format("--fp8-format hybrid")).unknown("memory_activations")
+
+
+AXOLOTL = """\
+base_model: Qwen/Qwen2.5-7B
+datasets: [{path: notes, type: alpaca}]
+sequence_len: 4096
+micro_batch_size: 1
+num_epochs: 1
+learning_rate: 1.0e-5
+optimizer: adamw_torch_fused
+bf16: true
+"""
+
+
+def test_axolotl_recomputes_by_fsdp_and_shares_sequences() -> None:
+    block = "fsdp_version: 2\nfsdp_config: {offload_params: false, activation_checkpointing: true}\n"
+    found = facts(AXOLOTL + block, "run.yaml", world_size=8)
+    kept = facts(AXOLOTL + block.replace("true", "false"), "run.yaml", world_size=8)
+    assert found["gradient_checkpointing"]
+    assert 10 * found["memory_activations"] < kept["memory_activations"]
+    shared = facts(AXOLOTL + "context_parallel_size: 4\ngradient_accumulation_steps: 2\n", "run.yaml", world_size=8)
+    assert (shared["tokens_per_micro_step"], shared["effective_batch_size"]) == (1024, 4)
+
+
+def test_a_part_of_axolotls_weights_has_no_bound() -> None:
+    part = AXOLOTL + "unfrozen_parameters: ['^lm_head.weight$']\n"
+    assert "unfrozen_parameters" in facts(part, "run.yaml", world_size=1).unknown("memory_lower_bound")

@@ -202,7 +202,7 @@ FACTS: dict[str, Derivation] = {
     "save_strategy": _save_strategy,
     "save_steps": _every("save_steps", "saves_per_epoch"),
     "packing": lambda r: bool(r.arg("sample_packing")) or r.stage == "pt",
-    "gradient_checkpointing": lambda r: bool(r.arg("gradient_checkpointing")),
+    "gradient_checkpointing": lambda r: bool(r.arg("gradient_checkpointing")) or hf_trainer.fsdp_recomputes(r),
     "seed": _or("seed", 42),
     "output_dir": arg("output_dir"),
     "fsdp": _fsdp,

@@ -155,9 +155,15 @@ def fsdp_layers(r: View) -> list[str]:
     return next((names(r.arg(name)) for name in said if r.given(name)), [])
 
 
+def fsdp_recomputes(r: View) -> bool:
+    """Does the block `fsdp_config` of the run's own file have activations recomputed?"""
+    names_ = ("fsdp_config.activation_checkpointing", "fsdp_config.fsdp_activation_checkpointing")
+    return any(r.given(name) and r.arg(name) for name in names_)
+
+
 def gradient_checkpointing(r: View) -> bool:
     """The Trainer's own, or that of the FSDP file where FSDP is in force."""
-    own = bool(arg("gradient_checkpointing", "activation_checkpointing")(r))
+    own = bool(arg("gradient_checkpointing", "activation_checkpointing")(r)) or fsdp_recomputes(r)
     if own or "fsdp_config" not in r.run.linked or not r.arg("fsdp"):
         return own
     return bool(linked(r, "fsdp_config", "activation_checkpointing", False))

@@ -79,6 +79,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "reference_offload": ("ref.offload", "ref_reward_offload"),
     "reward_offload": ("reward.offload", "ref_reward_offload"),
     "engines": ("vllm.num_engines", "vllm_num_engines"),
+    "engine_apart": ("train.async_enable", "async_train"),
     "engine_sleeps": ("vllm.enable_sleep", "vllm_enable_sleep"),
     "engine_share": ("vllm.gpu_memory_utilization", "vllm_gpu_memory_utilization"),
     "dynamic_batch": ("train.dynamic_batch_enable", "use_dynamic_batch"),
@@ -217,7 +218,8 @@ def _memory_reward(r: View) -> float:
 
 
 def _engine(r: View) -> tuple[float, float]:
-    beside = _generates(r) and bool(_arg("engines")(r)) and bool(_arg("colocate_all")(r))
+    together = _generates(r) and _arg("colocate_all")(r) and not _arg("engine_apart")(r)
+    beside = bool(together and _arg("engines")(r))
     name = _name(r.run, "engine_share") or ""
     return companions.vllm(r, beside, bool(_arg("engine_sleeps")(r)), name)
 
