@@ -41,6 +41,14 @@ def test_exit_codes(arguments: list[str], status: int) -> None:
     assert trainlint(*arguments).returncode == status
 
 
+def test_a_word_that_is_neither_command_nor_file_is_said_to_be_so(tmp_path: Path) -> None:
+    done = trainlint("exlpain", ARTICLE)
+    assert done.returncode == 2
+    assert "neither a command nor a file exlpain; did you mean explain?" in done.stderr
+    (tmp_path / "runs").mkdir()
+    assert trainlint("runs", cwd=tmp_path).returncode == 3
+
+
 def test_the_console_script_lint_is_the_lint_command() -> None:
     done = trainlint(ARTICLE, entry="lint_main")
     assert done.returncode == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,11 @@ COMMANDS = {
     "rule": "Show the page of one rule.",
 }
 """In the order of the help."""
+
+
+def _near(word: str) -> str:
+    close = get_close_matches(word, COMMANDS, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 class Commands(click.Group):
@@ -48,6 +55,8 @@ class Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and args[0] not in COMMANDS and args[0] not in ("--help", "-h", "--version"):
+            if args[0].isalpha() and not os.path.exists(args[0]):
+                ctx.fail(f"there is neither a command nor a file {args[0]}{_near(args[0])}")
             args = ["lint", *args]
         return super().parse_args(ctx, args)
 

@@ -35,7 +35,7 @@ def add(outcome: Outcome, reason: str) -> int:
             raise click.ClickException(str(error)) from None
         files += 1
         hidden += len(findings) - len(added.left)
-    click.echo(f"{hidden} findings hidden by comments in {files} files.")
+    click.echo(f"{hidden} finding{'s' * (hidden != 1)} hidden by comments in {files} file{'s' * (files != 1)}.")
     if entries:
         click.echo("JSON has no comments. These lines of trainlint.toml hide the rest:\n")
         for entry in entries:
