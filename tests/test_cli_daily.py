@@ -73,6 +73,22 @@ def test_fixes_do_not_answer_tiny_steps_with_a_higher_learning_rate(name: str) -
     assert not [line for line in done.stdout.splitlines() if line.startswith(("-lr", "-learning_rate"))]
 
 
+def test_a_file_that_another_one_names_is_fixed_once_for_both(tmp_path: Path) -> None:
+    (tmp_path / "a.sh").write_text(
+        "torchrun --nproc_per_node 1 run_clm.py --output_dir o --model_name_or_path m --do_train \\\n"
+        "    --learning_rate 1e-5 --deepspeed ds.json\n"
+    )
+    text = '{\n  "zero_optimization": {"stage": 2,},\n  "train_batch_size": 8,\n  "gradient_clipping": 0,\n}\n'
+    (tmp_path / "ds.json").write_text(text)
+    done = trainlint("lint", ".", "--fix", "--unsafe-fixes", cwd=tmp_path)
+    assert "changed after" not in done.stderr
+    fixed = (tmp_path / "ds.json").read_text()
+    assert '"gradient_clipping": 1.0' in fixed
+    assert ",}" not in fixed.replace("\n", "")
+    again = trainlint("lint", ".", "--fix", "--unsafe-fixes", cwd=tmp_path)
+    assert "Nothing was fixed" in again.stderr
+
+
 def test_fix_only_reports_nothing_else(folder: Path) -> None:
     (folder / "broken.sh").write_text(BROKEN)
     done = trainlint("lint", "--fix-only", "broken.sh", cwd=folder)

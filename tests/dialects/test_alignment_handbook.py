@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from helpers_dialects import assert_states, dialects_of, issues, write
+from helpers_runs import launches
 
 OLD = """
 model_name_or_path: mistralai/Mistral-7B-v0.1
@@ -123,3 +124,12 @@ def test_unknown_and_wrong_keys() -> None:
 def test_what_has_no_mixture_is_trls() -> None:
     text = OLD.replace("dataset_mixer:", "dataset_name: d\nother:")
     assert dialects_of(text, "sft/config.yaml") == ["trl"]
+
+
+@pytest.mark.parametrize(
+    ("script", "dialect"), [("from alignment import get_datasets\n", "alignment-handbook"), ("import trl\n", "trl")]
+)
+def test_a_script_of_that_name_may_be_another_projects(tmp_path: Path, script: str, dialect: str) -> None:
+    write(tmp_path, recipe__yaml=NEW.replace("chat_template", "chat_templates"), run_dpo__py=script)
+    (launch,) = launches("accelerate launch run_dpo.py --config recipe.yaml", folder=tmp_path)
+    assert launch.first.dialect == dialect

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -24,6 +26,8 @@ class Fixing:
     diff: bool
     show: bool
     done: list[Fixed] = field(default_factory=list)
+    _written: dict[Path, str] = field(default_factory=dict)
+    """What was written to files that are yet to be linted, because others that name them came first."""
 
     def check(self) -> None:
         """Raises a click error for options that make no sense together."""
@@ -39,6 +43,7 @@ class Fixing:
         from trainlint.fixer.apply import fix, fix_linked
         from trainlint.fixer.write import ChangedMeanwhile, write
 
+        source = replace(source, text=self._written.get(_place(source), source.text))
         fixed = fix(source, linter.findings, self._wanted)
         linked = fix_linked(fixed, linter.findings, linter.hold, self._wanted)
         for each in (fixed, *linked):
@@ -51,6 +56,8 @@ class Fixing:
                 write(each.source, each.text)
             except (ChangedMeanwhile, OSError) as error:
                 raise click.ClickException(str(error)) from None
+            self._written[_place(each.source)] = each.text
+            linter.hold(each.result)
         return source if self.diff else fixed.result
 
     def _wanted(self, finding: Finding) -> bool:
@@ -81,6 +88,10 @@ class Fixing:
     def _total(self) -> str:
         number, files = sum(len(fixed.applied) for fixed in self.done), len(self.done)
         return f"{_count(number, 'finding')} in {_count(files, 'file')}"
+
+
+def _place(source: SourceText) -> Path:
+    return Path(os.path.realpath(source.file or source.path))
 
 
 def _count(number: int, noun: str) -> str:

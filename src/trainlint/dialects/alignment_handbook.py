@@ -85,6 +85,9 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
     found = PROGRAM.fullmatch(started.name)
     if found is None:
         return None
+    script = context.script(document, started)
+    if script and "alignment" not in script:  # another project's run_sft.py has arguments of its own
+        return None
     words = started.words
     file = hf_script.value(started, "config")
     if file is None and words and (words[0].text or "").endswith((".yaml", ".yml")):

@@ -49,6 +49,14 @@ class Context:
         """The file that a command calls `name`. Raises `Unknown` where it is not here or cannot be read."""
         return self.files.open(name, self.directories(document, started))
 
+    def script(self, document: Document, started: Started) -> str:
+        """The text of the program where it is a file on this machine, else nothing. It is read, never run."""
+        try:
+            path = self.files.find(started.program.text or "", self.directories(document, started))
+            return path.read_text("utf-8", "replace")
+        except (Unknown, OSError):
+            return ""
+
 
 CommandReader = Callable[[Document, Started, Context], "list[Run] | None"]
 TreeReader = Callable[[Document, Context], "list[Run] | None"]

@@ -149,18 +149,9 @@ def _read_command(document: Document, started: Started, context: Context) -> lis
     stage = next((stage for stage in STAGES if started.name == SCRIPT.format(stage)), None)
     if stage is None:
         return None
-    generation = _generation(hf_script.flags(started), _script(document, started, context))
+    generation = _generation(hf_script.flags(started), context.script(document, started))
     schema = _schema(stage, generation)
     return _finish(hf_trainer.command_run(DIALECT, document, started, context, schema, closed=True), stage, generation)
-
-
-def _script(document: Document, started: Started, context: Context) -> str:
-    """The text of the script where it is on this machine, else nothing. It is read, never run."""
-    try:
-        path = context.files.find(started.program.text or "", context.directories(document, started))
-        return path.read_text("utf-8", "replace")
-    except (Unknown, OSError):
-        return ""
 
 
 def _read_tree(document: Document, context: Context) -> list[Run] | None:

@@ -29,7 +29,8 @@ _MENDED = re.compile(
     r"(?P<end>\\\n?\Z)"  # the grammar sees an error in a continuation into nothing
     r"|(?P<escape>\\[\s\S])"
     r"|(?P<remark>`[ \t]*#[^`\n]*`)"  # an empty command substitution used as a comment
-    r"|(?P<expansion>\$\{[^{}()'\"`\n\\]+\})"  # ${A:$N+1}, ${that s}
+    r"|(?P<expansion>\$\{[^{}()'\"`\n\\]+\}"  # ${A:$N+1}, ${that s}
+    r"|\$\{\w+:?[-=+]\[(?:[^{}'\"`\n\\$]|\"[^\"`\n\\$]*\"|'[^'\n]*')*\})"  # ${A:-["x"]}
     r"|(?P<nothing>\$\([ \t]*\))"
     rf"|(?P<placeholder>{PLACEHOLDER.pattern})"
     r"|(?P<return>\r)"  # an ordinary character to bash
