@@ -156,17 +156,15 @@ def fsdp_layers(r: View) -> list[str]:
 
 
 def fsdp_recomputes(r: View) -> bool:
-    """Does the block `fsdp_config` of the run's own file have activations recomputed?"""
+    """Does `fsdp_config`, a block or a file, have activations recomputed?"""
     names_ = ("fsdp_config.activation_checkpointing", "fsdp_config.fsdp_activation_checkpointing")
     return any(r.given(name) and r.arg(name) for name in names_)
 
 
 def gradient_checkpointing(r: View) -> bool:
     """The Trainer's own, or that of the FSDP file where FSDP is in force."""
-    own = bool(arg("gradient_checkpointing", "activation_checkpointing")(r)) or fsdp_recomputes(r)
-    if own or "fsdp_config" not in r.run.linked or not r.arg("fsdp"):
-        return own
-    return bool(linked(r, "fsdp_config", "activation_checkpointing", False))
+    own = bool(arg("gradient_checkpointing", "activation_checkpointing")(r))
+    return own or (bool(r.arg("fsdp")) and fsdp_recomputes(r))
 
 
 def _launch_settings(run: Run) -> Arguments | None:
