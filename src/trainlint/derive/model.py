@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -29,6 +30,12 @@ WIDTHS = {"float32": 4, "bfloat16": 2, "float16": 2}
 EMBEDDINGS = (
     "embed_tokens", "lm_head", "wte", "embed_in", "embed_out", "word_embeddings", "output_layer", "all-embedding",
 )  # fmt: skip
+LINEAR = dict.fromkeys(
+    ("llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2"),
+    ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
+)
+"""The linear layers of models that have no others, in a layer; of other types nobody can say here what is a slip."""
+ALIKE = 0.75
 
 
 # --------------------------------------------------------------------------------------------------- where it is found
@@ -331,6 +338,16 @@ def lora_parameters(r: View) -> int:
     if r.method not in ("lora", "qlora"):
         raise Unknown("there are no adapters", "lora_parameters")
     return shape(r).adapters(r.target_modules, r.lora_rank)
+
+
+def misspelt_targets(r: View) -> list[str]:
+    """Names that are one of the model's but for a slip. Other strangers may be modules of the script's own."""
+    if r.model_type not in LINEAR:
+        raise Unknown(f"what the modules of a {r.model_type} are called is not known", "misspelt_targets")
+    known = [*LINEAR[r.model_type], *EMBEDDINGS]
+    named = [str(target).rsplit(".", 1)[-1] for target in r.target_modules]
+    strange = [name for name in named if re.fullmatch(r"[A-Za-z_]+", name) and name not in known]
+    return [name for name in strange if get_close_matches(name, known, 1, ALIKE)]
 
 
 def trainable_parameters(r: View) -> int:

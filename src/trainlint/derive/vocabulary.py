@@ -59,6 +59,7 @@ FACTS: dict[str, str] = {
     "lora_scale": "factor on the adapter's output: alpha / rank, or alpha / sqrt(rank) when rank-stabilised",
     "lora_dropout": "LoRA dropout",
     "target_modules": "modules that get an adapter",
+    "misspelt_targets": "names among them that no module of the model has, but nearly",
     "modules_to_save": "modules trained in full beside the adapter",
     "tied_embeddings": "do the embedding and the output layer share their weights?",
     "trains_embeddings": "are embeddings or the output layer trained in full?",
