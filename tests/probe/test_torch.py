@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from statistics import fmean
@@ -167,10 +168,12 @@ def test_the_time_that_is_given_is_kept_to() -> None:
 @pytest.mark.skipif(os.name != "posix", reason="needs process groups")
 @pytest.mark.parametrize("seconds", [0.5, 4.0])
 def test_ctrl_c_leaves_nothing_behind(seconds: float, tmp_path: Path) -> None:
+    # a job in the background of a shell ignores Ctrl-C, and so would all that it starts
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     running = subprocess.Popen(
         [*COMMAND, "examples/article/run_pt.sh"],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True, env={**ENVIRONMENT, "TMPDIR": str(tmp_path)},
+        start_new_session=True, env={**ENVIRONMENT, "TMPDIR": str(tmp_path)}, preexec_fn=heed,  # noqa: PLW1509 (no threads here)
     )  # fmt: skip
     time.sleep(seconds)
     os.killpg(running.pid, signal.SIGINT)
