@@ -154,6 +154,14 @@ def test_a_near_miss_is_named() -> None:
     assert issue.replacement == "--learning_rate"
 
 
+def test_a_value_still_to_be_filled_in_is_unknown_and_there() -> None:
+    document = readers.read(SourceText("run.sh", "LR=...\nprog --learning_rate $LR --batch_size 4 ..."))
+    arguments = argv.read(document.source, document.invocations[-1].alternatives[0].words[1:], OwnSchema(), closed=True)
+    assert not arguments.issues
+    assert arguments.given["learning_rate"].unknown == "it is still to be filled in"
+    assert (arguments.given["batch_size"].value, arguments.open) == (4, "a part of the command is left out")
+
+
 def test_the_same_value_twice_is_no_issue() -> None:
     assert not ours(["--batch_size", "4", "--batch_size", "4"]).issues
 

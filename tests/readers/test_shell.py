@@ -279,6 +279,7 @@ def test_syntax_error_has_a_place(script: str, line: int, says: str) -> None:
     [
         *[
             "launch \\",
+            "launch \\\n    ",
             "A=1; B=${A:$N+1}",
             "x=${that s}",
             'A=${A:-["x","y"]}\nB="${B:-[\'z\']}"\nlaunch $A "$B" ${C:=[1]} ${D-["a b"]}',

@@ -14,7 +14,7 @@ from typing import Literal
 
 from trainlint.dialects.convert import Rejected, from_text
 from trainlint.dialects.tables import Schema, Spec
-from trainlint.document import Origin, Word
+from trainlint.document import Origin, Part, Word
 from trainlint.facts import PLACEHOLDER, Argument, ArgumentIssue, Arguments
 from trainlint.text import Location, SourceText, Span
 
@@ -56,7 +56,9 @@ def cut(words: Sequence[Word], greedy: Collection[str] = ()) -> Line:
     line = Line()
     for word in words:
         last = line.flags[-1] if line.flags else None
-        if word.text in LEFT_OUT:
+        if word.text in LEFT_OUT and word.origin.kind != "literal" and last is not None and not last.following:
+            last.following.append(Word((Part(None, word.origin, "it is still to be filled in"),), word.span))
+        elif word.text in LEFT_OUT:
             line.open = line.open or "a part of the command is left out"
         elif last is not None and last.name in greedy and last.inline is None and not last.following:
             last.following.append(word)

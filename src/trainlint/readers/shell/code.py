@@ -26,7 +26,7 @@ _HOLE = "\ufffc"
 _ASSIGNED_HOLE = re.compile(rf"(?:^|[\s;&|(\"'])\w*{_HOLE}[\w{_HOLE}]*\+?=")
 
 _MENDED = re.compile(
-    r"(?P<end>\\\n?\Z)"  # the grammar sees an error in a continuation into nothing
+    r"(?P<end>\\(?:\n[ \t]*)?\Z)"  # the grammar sees an error in a continuation into nothing
     r"|(?P<escape>\\[\s\S])"
     r"|(?P<remark>`[ \t]*#[^`\n]*`)"  # an empty command substitution used as a comment
     r"|(?P<expansion>\$\{[^{}()'\"`\n\\]+\}"  # ${A:$N+1}, ${that s}
