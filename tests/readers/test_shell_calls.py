@@ -119,15 +119,6 @@ FILES = {
 }
 
 
-@pytest.mark.parametrize("script", SOURCING)
-def test_sourced_files(tmp_path: Path, script: str) -> None:
-    for name, text in FILES.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    ours = our_launches(script, Caller(unset_is_empty=True), tmp_path / "run.sh")
-    assert ours == bash_launches(script, files=FILES)
-
-
 def test_a_sourced_value_stands_in_its_own_file(tmp_path: Path) -> None:
     (tmp_path / "common.sh").write_text(COMMON)
     script = "x=1\nsource common.sh\nlaunch --lr $LR\n"
@@ -157,6 +148,7 @@ STARTING = [
     "cd sub; sh ../train.sh; bash inner.sh 7",
     "f() { launch f; }; bash train.sh; set -- q; bash train.sh $1",
     "bash sub/options.sh --lr 3e-5 --model=13b rest; bash gone.sh 1; x=$(bash train.sh)",
+    "echo bash train.sh 1; printf '%s ' bash train.sh; echo bash -c 'launch x'; LR=7 bash train.sh",
     "bash train.sh | tee log; (bash train.sh 2); if bash train.sh 3; then launch yes; fi",
 ]
 STARTED = {
@@ -166,13 +158,15 @@ STARTED = {
 }
 
 
-@pytest.mark.parametrize("script", STARTING)
-def test_scripts_that_a_script_starts(tmp_path: Path, script: str) -> None:
-    for name, text in STARTED.items():
+@pytest.mark.parametrize(
+    ("script", "files"), [*((script, FILES) for script in SOURCING), *((script, STARTED) for script in STARTING)]
+)
+def test_files_that_a_script_sources_or_starts(tmp_path: Path, script: str, files: dict[str, str]) -> None:
+    for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     ours = our_launches(script, Caller(unset_is_empty=True), tmp_path / "run.sh")
-    assert ours == bash_launches(script, files=STARTED)
+    assert ours == bash_launches(script, files=files)
 
 
 @pytest.mark.parametrize("script", ["sbatch $0", 'bash "$0" again', "bash run.sh", "./run.sh; bash other.sh"])
@@ -182,6 +176,13 @@ def test_a_script_that_starts_itself_comes_to_an_end(tmp_path: Path, script: str
     (tmp_path / "other.sh").write_text("launch 2; bash run.sh; bash other.sh")
     found = {tuple(words) for words in our_launches(script, file=tmp_path / "run.sh")}
     assert {("1",)} <= found <= {("1",), ("2",)}
+
+
+@pytest.mark.parametrize("carrier", ["docker run -e LR=3 image", "sudo", "ssh host"])
+def test_what_the_script_sets_may_not_be_there_elsewhere(tmp_path: Path, carrier: str) -> None:
+    (tmp_path / "train.sh").write_text('launch "$1" ${LR:-0}')
+    script = f"export LR=2; LR=5 {carrier} bash train.sh 1"
+    assert our_launches(script, Caller(unset_is_empty=True), tmp_path / "run.sh") == [["1", None]]
 
 
 @pytest.mark.parametrize("header", ["", "#SBATCH --nodes=2\n"])

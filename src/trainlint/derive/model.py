@@ -342,12 +342,14 @@ def lora_parameters(r: View) -> int:
 
 def misspelt_targets(r: View) -> list[str]:
     """Names that are one of the model's but for a slip. Other strangers may be modules of the script's own."""
+    parts = [str(target).rsplit(".", 1)[-1] for target in r.target_modules if target != "all"]
+    named = [part for part in parts if re.fullmatch("[A-Za-z_]+", part)]  # the rest are patterns, or all-linear
+    if not named:
+        return []
     if r.model_type not in LINEAR:
         raise Unknown(f"what the modules of a {r.model_type} are called is not known", "misspelt_targets")
     known = [*LINEAR[r.model_type], *EMBEDDINGS]
-    named = [str(target).rsplit(".", 1)[-1] for target in r.target_modules]
-    strange = [name for name in named if re.fullmatch(r"[A-Za-z_]+", name) and name not in known]
-    return [name for name in strange if get_close_matches(name, known, 1, ALIKE)]
+    return [name for name in named if name not in known and get_close_matches(name, known, 1, ALIKE)]
 
 
 def trainable_parameters(r: View) -> int:

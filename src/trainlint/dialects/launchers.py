@@ -14,9 +14,7 @@ from trainlint.document import Command, Document, Origin, Part, Word
 from trainlint.facts import Arguments, Fact
 from trainlint.text import Location, SourceText
 
-WRAPPERS = frozenset(
-    {"nohup", "time", "exec", "command", "env", "sudo", "uv", "poetry", "stdbuf", "nice", "numactl", "xvfb-run"}
-)
+WRAPPERS = frozenset({"nohup", "time", "exec", "command", "env", "sudo", "uv", "poetry", "stdbuf", "nice", "xvfb-run"})
 WITH_VALUE = frozenset(
     {
         "--extra",

@@ -26,8 +26,12 @@ _READS_SCRIPT = re.compile(r"(.*/)?((ba|z|da|k)?sh|sbatch)")
 """What runs the script that it gets from its input."""
 _READS_ALL = ("docker", "kubectl", "mpirun", "srun", "ssh")
 """What hands its whole input on, so that a loop around it has no more to read."""
-_REMOTE = ("ssh", "pdsh")
-_TAKES_TEXT = (*_REMOTE, "tmux")
+_ELSEWHERE = ("docker", "kubectl", "nerdctl", "pdsh", "podman", "ssh", "sudo")
+"""What runs a command where the variables of the script may not be."""
+_GIVEN = re.compile(r"([A-Za-z_]\w*)=")
+"""`docker run -e LR=1`."""
+_SAYS = (":", "echo", "printf")
+_TAKES_TEXT = ("pdsh", "ssh", "tmux")
 """What has a shell run the text that is one of its words."""
 _SCRIPT = re.compile(r".*\.(sh|bash|sbatch|slurm)")
 _DASH_C = re.compile(r"-[a-zA-Z]*c")
@@ -151,18 +155,8 @@ def _run_shell_text(call: Call, environment: dict[str, Word]) -> Code | None:
     if found is None:
         return None
     text, arguments = found
-    inner = State(
-        {
-            name: variable if variable.exported and call.texts[0] not in _REMOTE else Variable(unset=True)
-            for name, variable in call.state.variables.items()
-        },
-        directory=call.state.directory,
-        positional=arguments,
-        unset_is_empty=call.state.unset_is_empty,
-        files=call.state.files,
-    )
-    for name, word in environment.items():
-        inner.set(name, Variable(word.parts, exported=True))
+    inner = _inner(call, environment)
+    inner.positional = arguments
     after = call.run.apart(inner, None, lambda inside: call.run.nested(text, [inside]))
     call.state.files = inner.files
     if after is not None and call.state.output is not None and _SHELL.fullmatch(call.texts[0] or ""):
@@ -170,9 +164,29 @@ def _run_shell_text(call: Call, environment: dict[str, Word]) -> Code | None:
     return text
 
 
+def _inner(call: Call, environment: dict[str, Word]) -> State:
+    """What a shell knows that a command starts: the exported variables, or none that is sure where it runs elsewhere."""
+    outer = call.state
+    if call.texts[0] in _ELSEWHERE:
+        state = State(directory=outer.directory, files=outer.files)
+        exported = [name for name, variable in outer.variables.items() if variable.exported]
+        given = [match[1] for text in call.texts if (match := _GIVEN.match(text or ""))]
+        state.forget([*exported, *environment, *given], "it may be another one where the script runs")
+        return state
+    passed = {
+        name: variable if variable.exported else Variable(unset=True) for name, variable in outer.variables.items()
+    }
+    state = State(passed, directory=outer.directory, unset_is_empty=outer.unset_is_empty, files=outer.files)
+    for name, word in environment.items():
+        state.set(name, Variable(word.parts, exported=True))
+    return state
+
+
 def _shell_text(call: Call) -> tuple[Code, tuple[Word, ...]] | None:
     """The text that a shell runs, and its arguments."""
     texts = call.texts
+    if texts[0] in _SAYS:
+        return None
     for at, shell in enumerate(texts):
         if shell is None or not _READS_SCRIPT.fullmatch(shell):
             continue
